@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestProblems compares the whole text of what is wrong with each testdata/*.toml with the .want
+// beside it. UPDATE_GOLDEN=1 writes the texts anew; read them before committing.
+func TestProblems(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("found %d files: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text := read(t, file)
+			_, err = Parse(filepath.Base(file), []byte(text))
+			got, ok := errors.AsType[Errors](err)
+			if !ok {
+				t.Fatalf("Parse: %v, want Errors", err)
+			}
+			checkPositions(t, text, got)
+			golden := strings.TrimSuffix(file, ".toml") + ".want"
+			if os.Getenv("UPDATE_GOLDEN") != "" {
+				write(t, golden, got.Error()+"\n")
+			}
+			if diff := cmp.Diff(read(t, golden), got.Error()+"\n"); diff != "" {
+				t.Errorf("problems differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkPositions fails when a problem is not inside the text or they are out of order.
+func checkPositions(t *testing.T, text string, problems Errors) {
+	t.Helper()
+	lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
+	last := Problem{Line: 1, Col: 1}
+	for _, p := range problems {
+		if p.Line < 1 || p.Line > len(lines) {
+			t.Fatalf("line %d of %d: %s", p.Line, len(lines), p)
+		}
+		if n := len([]rune(lines[p.Line-1])); p.Col < 1 || p.Col > n+1 {
+			t.Fatalf("column %d of %d: %s", p.Col, n, p)
+		}
+		if p.Message == "" || strings.Contains(p.Message, "\n") {
+			t.Fatalf("message %q is not one line", p.Message)
+		}
+		if p.Line < last.Line || p.Line == last.Line && p.Col < last.Col {
+			t.Fatalf("%d:%d after %d:%d", p.Line, p.Col, last.Line, last.Col)
+		}
+		last = p
+	}
+}
+
+func TestLoadNamesTheFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.toml"))
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "none.toml") {
+		t.Errorf("Load of a missing file: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "home.toml")
+	write(t, path, "x = 1\n")
+	_, err = Load(path)
+	var problems Errors
+	if !errors.As(err, &problems) || problems[0].File != path {
+		t.Errorf("Load of a bad file: %v", err)
+	}
+}
+
+func TestParseRefusesHugeFiles(t *testing.T) {
+	_, err := Parse("big.toml", []byte(strings.Repeat("# 3456789\n", maxSize/10+1)))
+	want := "big.toml:1:1: error: the file is larger than 1 MiB; is it the right one?"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %.200v", err)
+	}
+}
+
+func TestParseTakesByteOrderMarkAndCRLF(t *testing.T) {
+	text := "\ufeff[network]\r\nname = \"home\"\r\n[[segments]]\r\nvni = 1\r\n[segments.vxlan]\r\n"
+	cfg, err := Parse("x", []byte(text))
+	if err != nil || cfg.Segments[0].VNI != 1 {
+		t.Fatalf("Parse: %v, %v", cfg, err)
+	}
+	_, err = Parse("x", []byte(text+"tll = 1\r\n"))
+	want := "x:6:1: error: unknown key \"tll\" in [segments.vxlan]\n" +
+		"   5 | [segments.vxlan]\n   6 | tll = 1\n     | ^^^ did you mean \"ttl\"?"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg, err := Parse("fuzz.toml", []byte(text))
+		if err == nil {
+			again, err := Parse("show.toml", []byte(cfg.Show()))
+			if err != nil {
+				t.Fatalf("what Show wrote is refused: %v\n%s", err, cfg.Show())
+			}
+			if diff := cmp.Diff(cfg, again, equate); diff != "" {
+				t.Fatalf("Show lost something (-before +after):\n%s", diff)
+			}
+			return
+		}
+		var problems Errors
+		if !errors.As(err, &problems) || len(problems) == 0 {
+			t.Fatalf("error is %T: %v", err, err)
+		}
+		checkPositions(t, text, problems)
+		_ = err.Error()
+	})
+}
+
+func addSeeds(f *testing.F) {
+	f.Helper()
+	f.Add(Example())
+	f.Add(fullText)
+	files, _ := filepath.Glob("testdata/*.toml")
+	for _, file := range files {
+		f.Add(read(f, file))
+	}
+	for _, s := range []string{
+		"a = '''\n'''''\nb = 1", "\"a\\u0062\" = 1", "a.'b.c'.\"\" = [[1,2],[{x=1}]]",
+		"x = {a = 1, # c\n b = [1,\n2]}", "[a]\n[[a.b]]\n[a.b.c]\n[[a.b]]", "d = 1979-05-27 07:32:00 # x",
+		"s = \"\"\"\\\n  a\"\"\"\"\"", "a=1\r\n[b]\r\nc=2", "segments = [[1]]", "[segments]\nfdb=1",
+	} {
+		f.Add(s)
+	}
+}
