@@ -1,0 +1,222 @@
+package tundev
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+)
+
+// A port is the TAP as netlink shows it, and what this program has added there. Its owner sees to
+// it that one goroutine at a time uses it.
+type port struct {
+	log *slog.Logger
+	nl  *netlink.Handle // nil before newPort
+
+	index  int                   // of the interface that was set up last, 0 before
+	lent   bool                  // it was there before us and stays
+	joined bool                  // we made it a port of a bridge
+	put    map[netip.Prefix]bool // addresses we added; false: somebody has removed it since
+}
+
+func newPort(log *slog.Logger) (port, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return port{}, fmt.Errorf("open netlink: %w", err)
+	}
+	return port{log: log, nl: h, put: make(map[netip.Prefix]bool)}, nil
+}
+
+func (p *port) close() {
+	if p.nl != nil {
+		p.nl.Close()
+	}
+}
+
+// find gives the interface of that name, nil when there is none.
+func (p *port) find(name string) (netlink.Link, error) {
+	link, err := p.nl.LinkByName(name)
+	if _, none := errors.AsType[netlink.LinkNotFoundError](err); none {
+		return nil, nil
+	}
+	return link, err
+}
+
+// bridge gives the index of the bridge of that name.
+func (p *port) bridge(name string) (int, error) {
+	link, err := p.find(name)
+	switch {
+	case err != nil:
+		return 0, &Error{"join bridge", name, err}
+	case link == nil:
+		return 0, &Error{"join bridge", name, ErrNoBridge}
+	case link.Type() != "bridge":
+		return 0, &Error{
+			"join bridge", name,
+			causef(ErrNoBridge, "it is %s, not a bridge", describe(link)),
+		}
+	}
+	return link.Attrs().Index, nil
+}
+
+// claim attaches fd to the TAP of that name: a new one, or a persistent one that nobody uses.
+func (p *port) claim(fd int, name string) (Offloads, error) {
+	link, err := p.find(name)
+	if err != nil {
+		return Offloads{}, err
+	}
+	multiQueue := false
+	if link != nil {
+		tun, ok := link.(*netlink.Tuntap)
+		if !ok || tun.Mode != netlink.TUNTAP_MODE_TAP {
+			return Offloads{}, causef(ErrInUse, "%s has this name", describe(link))
+		}
+		multiQueue = tun.Flags&netlink.TUNTAP_MULTI_QUEUE != 0
+	}
+	offloads, err := attach(fd, name, link != nil, multiQueue)
+	if err == nil {
+		p.lent = link != nil
+		p.forget()
+	}
+	return offloads, err
+}
+
+// forget drops what was known of an interface that is no more.
+func (p *port) forget() {
+	p.index, p.joined = 0, false
+	clear(p.put)
+}
+
+// settle makes the interface that fd is on be as o says: its address before it is up, so that
+// nobody sees another one. A missing bridge does not keep the rest from being done. fell says that
+// the interface was down meanwhile, which takes IPv6 addresses away.
+func (p *port) settle(fd int, o Options, fell bool) (changed bool, err error) {
+	link, err := p.find(o.Name)
+	if err == nil && link == nil {
+		err = errors.New("it is in another network namespace")
+	}
+	if err != nil {
+		return false, &Error{"set up device", o.Name, err}
+	}
+	a := link.Attrs()
+	p.index = a.Index
+	isDown := a.Flags&net.FlagUp == 0
+	s := steps{name: o.Name}
+	dropped := p.drop(&s, link, o.Addresses)
+	addrs, err := p.addresses(link)
+	if err != nil {
+		return s.changed, &Error{"read the addresses of device", o.Name, err}
+	}
+	if fell || isDown || dropped { // what was lost with that comes back
+		maps.DeleteFunc(p.put, func(a netip.Prefix, _ bool) bool { return !slices.Contains(addrs, a) })
+	}
+	s.do("set the mac of device", !sameMAC(a.HardwareAddr, o.MAC), func() error {
+		return setMAC(fd, o.MAC)
+	})
+	s.do("set the mtu of device", a.MTU != o.MTU, func() error {
+		return p.nl.LinkSetMTU(link, o.MTU)
+	})
+	bridgeErr := p.join(&s, link, o.Bridge)
+	s.do("set up device", isDown, func() error { return p.nl.LinkSetUp(link) })
+	p.add(&s, link, addrs, o.Addresses)
+	if s.err == nil {
+		s.err = bridgeErr
+	}
+	return s.changed, s.err
+}
+
+// rename gives the interface its name back. Older kernels do that only while it is down.
+func (p *port) rename(from, to string) error {
+	link, err := p.find(from)
+	if err == nil && link == nil {
+		err = errors.New("it is in another network namespace")
+	}
+	if err != nil {
+		return &Error{"find device", from, err}
+	}
+	s := steps{name: from}
+	s.do("set down device", true, func() error { return p.nl.LinkSetDown(link) })
+	s.do("rename to "+to+" device", true, func() error { return p.nl.LinkSetName(link, to) })
+	return s.err
+}
+
+// join makes the interface a port of the bridge, or no port of the bridge it joined before when
+// name is empty; where somebody else put it is their business then.
+func (p *port) join(s *steps, link netlink.Link, name string) error {
+	if name == "" {
+		s.do("take out of its bridge device", p.joined, func() error {
+			return p.nl.LinkSetNoMaster(link)
+		})
+		p.joined = p.joined && s.err != nil
+		return nil
+	}
+	index, err := p.bridge(name)
+	if err != nil {
+		return err
+	}
+	s.do("join bridge "+name+" with device", link.Attrs().MasterIndex != index, func() error {
+		if err := p.nl.LinkSetMasterByIndex(link, index); err != nil {
+			return err
+		}
+		p.joined = true
+		return nil
+	})
+	return nil
+}
+
+// leave takes off a lent interface what was added to it.
+func (p *port) leave() error {
+	if p.nl == nil || !p.lent || p.index == 0 {
+		return nil
+	}
+	link, err := p.nl.LinkByIndex(p.index)
+	if err != nil {
+		return nil // it is gone, and with it all that was added
+	}
+	s := steps{name: link.Attrs().Name}
+	_ = p.join(&s, link, "")
+	p.drop(&s, link, nil)
+	return s.err
+}
+
+// steps does one thing after another until one goes wrong.
+type steps struct {
+	name    string
+	changed bool
+	err     error
+}
+
+func (s *steps) do(op string, needed bool, f func() error) {
+	if s.err != nil || !needed {
+		return
+	}
+	s.changed = true
+	if err := f(); err != nil {
+		if errors.Is(err, unix.EPERM) {
+			err = ErrPermission
+		}
+		s.err = &Error{op, s.name, err}
+	}
+}
+
+func sameMAC(a net.HardwareAddr, m ether.MAC) bool { return string(a) == string(m[:]) }
+
+// describe says what an interface is, as in "a veth interface".
+func describe(link netlink.Link) string {
+	kind := link.Type()
+	if tun, ok := link.(*netlink.Tuntap); ok {
+		kind = tun.Mode.String()
+	}
+	if kind == "device" || kind == "" {
+		return "a network card"
+	}
+	return "a " + kind + " interface"
+}

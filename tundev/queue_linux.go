@@ -1,0 +1,175 @@
+package tundev
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/offload"
+)
+
+var (
+	errShortFrame  = errors.New("frame is shorter than an Ethernet header")
+	errManyParts   = fmt.Errorf("frame has more than %d parts", MaxParts)
+	errShortBuffer = fmt.Errorf("buffer is shorter than %d bytes", BufLen)
+)
+
+// A queue is one attachment to the kernel's TAP. When the TAP is removed its queue is broken for
+// good and the device gets another.
+type queue struct {
+	file *os.File // holds the descriptor while calls are under way, wakes the reader when closed
+	conn syscall.RawConn
+
+	broken   atomic.Bool   // the TAP below is gone
+	replaced chan struct{} // closed when the device has another queue
+
+	r reader // owned by the one goroutine that reads
+}
+
+// newQueue takes over fd, which must be attached already: the poller would remember the error
+// state of a descriptor that is on no interface.
+func newQueue(fd int) (*queue, error) {
+	file := os.NewFile(uintptr(fd), tunPath)
+	conn, err := file.SyscallConn()
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("open %s: %w", tunPath, err)
+	}
+	q := &queue{file: file, conn: conn, replaced: make(chan struct{})}
+	q.r.init()
+	return q, nil
+}
+
+// control runs f on the descriptor, which stays open meanwhile.
+func (q *queue) control(f func(fd int)) error {
+	return q.conn.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+// read reads one frame into buf: ErrWouldBlock when there is none, ErrDown when there will be none
+// from this queue any more.
+func (q *queue) read(buf []byte, wait bool) (int, offload.Header, error) {
+	r := &q.r
+	r.iov[1].Base = &buf[0]
+	r.iov[1].SetLen(len(buf))
+	var err error
+	if wait {
+		err = q.conn.Read(r.untilFrame)
+	} else {
+		err = q.conn.Control(r.once) // not in the poller's way: one system call
+	}
+	r.iov[1].Base = nil
+	switch {
+	case err == nil && r.errno == 0:
+		return r.n - offload.HeaderLen, offload.ParseHeader(r.hdr[:]), nil
+	case err == nil && r.errno == unix.EAGAIN:
+		return 0, offload.Header{}, ErrWouldBlock
+	}
+	return 0, offload.Header{}, ErrDown
+}
+
+// write writes the frame that w has gathered.
+func (q *queue) write(w *writer) error {
+	if err := q.conn.Control(w.once); err != nil {
+		return ErrDown // closed: replaced just now, or for good
+	}
+	switch w.errno {
+	case 0:
+		return nil
+	case unix.EBADFD, // removed
+		unix.EIO: // set down
+		return ErrDown
+	}
+	return w.errno
+}
+
+// A reader keeps what readv needs between calls, and its functions, so that a call allocates
+// nothing.
+type reader struct {
+	hdr   [offload.HeaderLen]byte
+	iov   [2]unix.Iovec // hdr, then the caller's buffer
+	n     int
+	errno unix.Errno
+
+	once       func(fd uintptr)
+	untilFrame func(fd uintptr) bool
+}
+
+func (r *reader) init() {
+	r.iov[0].Base = &r.hdr[0]
+	r.iov[0].SetLen(len(r.hdr))
+	r.once = r.readv
+	r.untilFrame = func(fd uintptr) bool {
+		r.readv(fd)
+		return r.errno != unix.EAGAIN
+	}
+}
+
+func (r *reader) readv(fd uintptr) {
+	r.n, r.errno = vectored(unix.SYS_READV, fd, r.iov[:])
+}
+
+// A writer is the same for writev; every goroutine that writes takes one from the device's pool.
+type writer struct {
+	hdr   [offload.HeaderLen]byte
+	iov   [1 + MaxParts]unix.Iovec // hdr, then the parts
+	used  int                      // of iov, the header included
+	errno unix.Errno
+
+	once func(fd uintptr)
+}
+
+func newWriter() *writer {
+	w := &writer{used: 1}
+	w.iov[0].Base = &w.hdr[0]
+	w.iov[0].SetLen(len(w.hdr))
+	w.once = func(fd uintptr) {
+		_, w.errno = vectored(unix.SYS_WRITEV, fd, w.iov[:w.used])
+	}
+	return w
+}
+
+// gather points at header and parts; release must follow.
+func (w *writer) gather(h offload.Header, parts [][]byte) error {
+	if len(parts) > MaxParts {
+		return errManyParts
+	}
+	h.Put(w.hdr[:])
+	w.used = 1
+	total := 0
+	for _, p := range parts {
+		if len(p) == 0 {
+			continue
+		}
+		v := &w.iov[w.used]
+		v.Base = &p[0]
+		v.SetLen(len(p))
+		w.used++
+		total += len(p)
+	}
+	if total < ether.HeaderLen {
+		return errShortFrame
+	}
+	return nil
+}
+
+// release lets go of the caller's bytes.
+func (w *writer) release() {
+	clear(w.iov[1:w.used])
+	w.used = 1
+}
+
+// vectored is readv(2) or writev(2) with iovecs that are already there.
+func vectored(trap, fd uintptr, iov []unix.Iovec) (int, unix.Errno) {
+	for {
+		n, _, e := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)))
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}

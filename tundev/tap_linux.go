@@ -1,0 +1,258 @@
+package tundev
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/offload"
+)
+
+// A tap is a Device on a Linux TAP. Everything it needs of the kernel is opened by Open, in the
+// network namespace of the thread that calls it, so it works on any thread afterwards.
+type tap struct {
+	// Constant.
+	log      *slog.Logger
+	onChange func(State)
+	news     *nl.NetlinkSocket // tells of changes to interfaces and addresses
+	done     chan struct{}     // closed by Close
+	kick     chan struct{}     // asks Run to look at the interface; holds one
+
+	// Read by any goroutine.
+	opt      atomic.Pointer[Options]
+	queue    atomic.Pointer[queue] // changed under mu
+	offloads atomic.Pointer[Offloads]
+	state    atomic.Pointer[State] // changed by Run
+	index    atomic.Int64          // of the interface; changed under mu
+	fell     atomic.Bool           // it was down since it was last set right, if only for a moment
+	hasten   atomic.Bool           // what a repair was waiting for may have happened
+	writers  sync.Pool             // of *writer
+
+	mu     sync.Mutex // changes to the interface; no other lock is taken under it
+	port   port
+	closed bool
+}
+
+// Open makes the TAP that o describes and sets it up, or adopts a persistent one of that name that
+// no process has. The device is removed by Close and by the end of the process, however it ends; an
+// adopted one stays, without what was added to it.
+func Open(o Options) (Device, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, &Error{"create tap device", o.Name, err}
+	}
+	t := &tap{
+		log: o.Log, onChange: o.OnChange,
+		done: make(chan struct{}), kick: make(chan struct{}, 1),
+	}
+	t.writers.New = func() any { return newWriter() }
+	t.opt.Store(&o)
+	t.state.Store(&State{Up: true, Since: time.Now()})
+	if err := t.open(o); err != nil {
+		_ = t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *tap) open(o Options) (err error) {
+	if t.port, err = newPort(o.Log); err != nil {
+		return &Error{"create tap device", o.Name, err}
+	}
+	if o.Bridge != "" { // before anything is made that would have to go again
+		if _, err := t.port.bridge(o.Bridge); err != nil {
+			return err
+		}
+	}
+	fd, err := openTun()
+	if err != nil {
+		return &Error{"create tap device", o.Name, err}
+	}
+	if err := t.attach(fd); err != nil {
+		return err
+	}
+	if _, err := t.settle(o); err != nil {
+		return err
+	}
+	// Only now, as our own doings are no news; what is missed until Run, its first look finds.
+	t.news, err = nl.Subscribe(unix.NETLINK_ROUTE,
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	if err != nil {
+		return &Error{"watch device", o.Name, err}
+	}
+	return nil
+}
+
+// attach puts fd on the interface, makes it the device's queue and owns it, even on failure.
+func (t *tap) attach(fd int) error {
+	name := t.opt.Load().Name
+	offloads, err := t.port.claim(fd, name)
+	if err != nil {
+		_ = unix.Close(fd)
+		return &Error{"create tap device", name, err}
+	}
+	t.offloads.Store(&offloads)
+	return t.replaceQueue(fd)
+}
+
+// replaceQueue makes the attached fd the device's queue and owns it.
+func (t *tap) replaceQueue(fd int) error {
+	q, err := newQueue(fd)
+	if err != nil {
+		return &Error{"create tap device", t.Name(), err}
+	}
+	if old := t.queue.Swap(q); old != nil {
+		close(old.replaced)
+		_ = old.file.Close()
+	}
+	return nil
+}
+
+// settle makes the interface be as o says and tells whether there was anything to do.
+func (t *tap) settle(o Options) (changed bool, err error) {
+	fell := t.fell.Swap(false)
+	e := t.queue.Load().control(func(fd int) { changed, err = t.port.settle(fd, o, fell) })
+	if e != nil {
+		return false, &Error{"set up device", o.Name, e}
+	}
+	t.index.Store(int64(t.port.index))
+	return changed, err
+}
+
+func (t *tap) Name() string       { return t.opt.Load().Name }
+func (t *tap) MAC() ether.MAC     { return t.opt.Load().MAC }
+func (t *tap) MTU() int           { return t.opt.Load().MTU }
+func (t *tap) Offloads() Offloads { return *t.offloads.Load() }
+func (t *tap) State() State       { return *t.state.Load() }
+
+func (t *tap) ReadFrame(buf []byte, wait bool) (int, offload.Header, error) {
+	if len(buf) < BufLen {
+		return 0, offload.Header{}, errShortBuffer
+	}
+	for {
+		q := t.queue.Load()
+		n, h, err := q.read(buf, wait)
+		switch {
+		case err == nil && n >= ether.HeaderLen:
+			return n, h, nil
+		case err == nil: // a raw socket on the interface can send less than a header
+			continue
+		case err == ErrWouldBlock:
+			return 0, h, err
+		}
+		if q.broken.CompareAndSwap(false, true) {
+			t.poke()
+		}
+		if err := t.await(q, wait); err != nil {
+			return 0, h, err
+		}
+	}
+}
+
+// await waits until the broken queue q has a successor.
+func (t *tap) await(q *queue, wait bool) error {
+	if !wait {
+		select {
+		case <-t.done:
+			return ErrClosed
+		default:
+			return ErrWouldBlock
+		}
+	}
+	select {
+	case <-t.done:
+		return ErrClosed
+	case <-q.replaced:
+		return nil
+	}
+}
+
+func (t *tap) WriteFrame(h offload.Header, parts [][]byte) error {
+	w := t.writers.Get().(*writer)
+	err := w.gather(h, parts)
+	if err == nil {
+		err = t.queue.Load().write(w)
+	}
+	w.release()
+	t.writers.Put(w)
+	if err == ErrDown {
+		select {
+		case <-t.done:
+			return ErrClosed
+		default:
+		}
+	}
+	return err
+}
+
+func (t *tap) Reconfigure(n Options) error {
+	n, err := n.complete()
+	if err != nil {
+		return &Error{"change device", n.Name, err}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return ErrClosed
+	}
+	old := *t.opt.Load()
+	if err := old.changeable(n); err != nil {
+		return &Error{"change device", old.Name, err}
+	}
+	if n.Bridge != "" && n.Bridge != old.Bridge {
+		if _, err := t.port.bridge(n.Bridge); err != nil {
+			return err
+		}
+	}
+	if t.attachedTo() == n.Name { // else Run will do it with the new options
+		if _, err := t.settle(n); err != nil {
+			_, _ = t.settle(old)
+			return err
+		}
+	}
+	t.opt.Store(&n)
+	t.poke()
+	return nil
+}
+
+// attachedTo gives the present name of the interface, "" when it has been removed.
+func (t *tap) attachedTo() (name string) {
+	_ = t.queue.Load().control(func(fd int) { name = attachedTo(fd) })
+	return name
+}
+
+// poke makes Run look at the interface soon.
+func (t *tap) poke() {
+	select {
+	case t.kick <- struct{}{}:
+	default: // it will anyway
+	}
+}
+
+func (t *tap) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	close(t.done) // first, so that whoever is woken finds out why
+	err := t.port.leave()
+	if q := t.queue.Load(); q != nil {
+		err = errors.Join(err, q.file.Close())
+	}
+	if t.news != nil {
+		t.news.Close()
+	}
+	t.port.close()
+	if err != nil {
+		return &Error{"close device", t.Name(), err}
+	}
+	return nil
+}
