@@ -1,0 +1,97 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+)
+
+const (
+	ipv4Header = 20 // RFC 791, 3.1, without options
+	ipv6Header = 40 // RFC 8200, 3
+	udpHeader  = 8  // RFC 768
+
+	maxOuterHeader = ipv6Header + udpHeader
+
+	protocolUDP  = 17
+	syntheticTTL = 64
+)
+
+var be = binary.BigEndian
+
+// appendOuterHeader appends the IP and UDP headers for p, whose payload the socket gave without
+// them.
+func appendOuterHeader(b []byte, p *Packet) []byte {
+	src, dst := p.Src.Addr().Unmap(), p.Dst.Addr().Unmap()
+	n := udpHeader + len(p.Data)
+	if src.Is4() || dst.Is4() {
+		return appendUDP(appendIPv4(b, as4(src), as4(dst), n), p, n)
+	}
+	start := len(b)
+	b = appendUDP(appendIPv6(b, as16(src), as16(dst), n), p, n)
+	putUDPChecksum(b[start:], p.Data)
+	return b
+}
+
+// An address that is missing, or that is the wildcard of the other family, is shown as the
+// unspecified one.
+func as4(a netip.Addr) (b [4]byte) {
+	if a.Is4() {
+		b = a.As4()
+	}
+	return b
+}
+
+func as16(a netip.Addr) (b [16]byte) {
+	if a.IsValid() {
+		b = a.As16()
+	}
+	return b
+}
+
+func appendIPv4(b []byte, src, dst [4]byte, n int) []byte {
+	start := len(b)
+	b = append(b, 0x45, 0) // version and header length, TOS
+	b = be.AppendUint16(b, length16(ipv4Header+n))
+	b = append(b, 0, 0, 0, 0)                      // identification, flags and fragment offset
+	b = append(b, syntheticTTL, protocolUDP, 0, 0) // and the checksum
+	b = append(append(b, src[:]...), dst[:]...)
+	ether.PutIPv4Checksum(b[start:])
+	return b
+}
+
+func appendIPv6(b []byte, src, dst [16]byte, n int) []byte {
+	b = append(b, 0x60, 0, 0, 0) // version, traffic class, flow label
+	b = be.AppendUint16(b, length16(n))
+	b = append(b, protocolUDP, syntheticTTL)
+	return append(append(b, src[:]...), dst[:]...)
+}
+
+// appendUDP appends a header without a checksum, which is allowed over IPv4 (RFC 768).
+func appendUDP(b []byte, p *Packet, n int) []byte {
+	b = be.AppendUint16(b, p.Src.Port())
+	b = be.AppendUint16(b, p.Dst.Port())
+	b = be.AppendUint16(b, length16(n))
+	return be.AppendUint16(b, 0)
+}
+
+// putUDPChecksum completes the IPv6 and UDP headers h of the payload; over IPv6 there has to be a
+// checksum (RFC 8200, 8.1).
+func putUDPChecksum(h, payload []byte) {
+	const addresses = 8
+	sum := ether.AddSum(ether.Sum(h[addresses:]), ether.Sum(payload))
+	sum = ether.AddSum(ether.AddSum(sum, protocolUDP), be.Uint16(h[ipv6Header+4:]))
+	if sum == 0xffff {
+		sum = 0 // an inverted 0 would say that there is none
+	}
+	be.PutUint16(h[ipv6Header+6:], ^sum)
+}
+
+// length16 is n, or 0 where it does not fit, as in a jumbogram (RFC 2675, 3).
+func length16(n int) uint16 {
+	if n > 0xffff {
+		return 0
+	}
+	return uint16(n)
+}

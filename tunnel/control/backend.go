@@ -1,0 +1,37 @@
+package control
+
+import (
+	"context"
+	"io"
+)
+
+// A Backend is what the server needs from the engine. Every function is called by many goroutines
+// at once, must be set, and returns values that the engine no longer changes. The server fills the
+// schema fields. Errors that are an [*Error] keep their code, all others are [CodeFailed].
+type Backend struct {
+	Status func() Status
+	Peers  func() Peers
+	FDB    func(FDBFilter) FDB
+	Stats  func() Stats
+
+	AddFDB   func(FDBAdd) (FDBResult, error)
+	DelFDB   func(FDBDel) (FDBResult, error)
+	FlushFDB func(FDBFlush) (FDBResult, error)
+
+	// Reload reads the config again and takes the whole of it or nothing. A broken file is
+	// CodeConfig with one of Details per error.
+	Reload func(context.Context) (ReloadResult, error)
+
+	// Capture writes pcapng until ctx ends or w returns an error. A write blocks for at most 5
+	// seconds, after which w stays broken; the engine must not wait for it on the way of a frame.
+	Capture func(ctx context.Context, w io.Writer, o CaptureOptions) error
+
+	Events *Hub
+	Log    *LogBuffer
+}
+
+// CaptureOptions narrow a capture; the zero value takes everything whole.
+type CaptureOptions struct {
+	VNI     uint32 // 0 = every segment
+	SnapLen int    // bytes kept of each packet; 0 = all
+}

@@ -1,0 +1,40 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"time"
+)
+
+// The limits that tests lower so as not to wait for them.
+type Limits struct {
+	Conns                   int
+	Read, Write, StatsEvery time.Duration
+}
+
+// ServeWithin is Serve with the limits that are not zero.
+func ServeWithin(want Limits) func(context.Context, net.Listener, Backend) error {
+	return func(ctx context.Context, l net.Listener, b Backend) error {
+		s := &server{b: b, limits: defaultLimits}
+		s.conns = cmp.Or(want.Conns, s.conns)
+		s.read = cmp.Or(want.Read, s.read)
+		s.write = cmp.Or(want.Write, s.write)
+		s.statsEvery = cmp.Or(want.StatsEvery, s.statsEvery)
+		return s.run(ctx, l, s.routes())
+	}
+}
+
+const (
+	FollowBuffer = followBuffer
+	LogKept      = logKept
+)
+
+var (
+	DecodeFDBAdd   = decodeRequest[FDBAdd]
+	DecodeFDBDel   = decodeRequest[FDBDel]
+	DecodeFDBFlush = decodeRequest[FDBFlush]
+)
+
+// DialError is what c makes of an error of its socket.
+func DialError(c Client, err error) *Error { return c.dialError(err) }

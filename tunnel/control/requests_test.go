@@ -1,0 +1,73 @@
+package control_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+// FuzzRequests feeds bodies of POST requests: what is accepted keeps the promises that the engine
+// relies on and means the same when it is written and read again.
+func FuzzRequests(f *testing.F) {
+	for _, seed := range []string{
+		`{"vni":4242,"vlan":20,"mac":"52:54:00:1a:22:01","port":"192.0.2.7"}`,
+		`{"mac":"52-54-00-1A-22-01","port":"device"}`,
+		`{"vlan":0}`, `{"all":true}`, `{"mac":null,"vlan":null,"port":"nas"}`,
+		`{"vni":16777216,"all":true}`, `{}`, `[]`, `null`, `{"vlan":-1}`, `{"mac":"ff:ff:ff:ff:ff:ff"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if r, err := control.DecodeFDBAdd(body); err == nil {
+			checkStation(t, r.MAC)
+			checkAgain(t, r, r.VNI, r.VLAN, control.DecodeFDBAdd)
+		}
+		if r, err := control.DecodeFDBDel(body); err == nil {
+			checkStation(t, r.MAC)
+			checkAgain(t, r, r.VNI, r.VLAN, control.DecodeFDBDel)
+		}
+		if r, err := control.DecodeFDBFlush(body); err == nil {
+			checkFlush(t, r)
+		}
+	})
+}
+
+func checkStation(t *testing.T, mac ether.MAC) {
+	t.Helper()
+	if mac.IsZero() || mac.IsMulticast() {
+		t.Errorf("accepted %v", mac)
+	}
+}
+
+func checkFlush(t *testing.T, r control.FDBFlush) {
+	t.Helper()
+	var vlan uint16
+	if r.VLAN != nil {
+		vlan = *r.VLAN
+	}
+	if r.All == (r.VLAN != nil || r.MAC != nil || r.Port != "") {
+		t.Errorf("accepted %+v", r)
+	}
+	checkAgain(t, r, r.VNI, vlan, control.DecodeFDBFlush)
+}
+
+func checkAgain[T any](
+	t *testing.T, r T, vni uint32, vlan uint16, decode func([]byte) (T, error),
+) {
+	t.Helper()
+	if vni >= 1<<24 || vlan > 4094 {
+		t.Errorf("accepted %+v", r)
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := decode(b)
+	if err != nil || !cmp.Equal(r, again) {
+		t.Errorf("%s became %+v, %v", b, again, err)
+	}
+}

@@ -1,0 +1,164 @@
+package control
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/peers", s.peers)
+	mux.HandleFunc("GET /v1/fdb", s.fdb)
+	mux.HandleFunc("GET /v1/stats", s.stats)
+	mux.HandleFunc("GET /v1/log", s.log)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("GET /v1/capture", s.capture)
+	mux.HandleFunc("POST /v1/fdb/add", change(s, s.b.AddFDB))
+	mux.HandleFunc("POST /v1/fdb/del", change(s, s.b.DelFDB))
+	mux.HandleFunc("POST /v1/fdb/flush", change(s, s.b.FlushFDB))
+	mux.HandleFunc("POST /v1/reload", s.reload)
+	mux.Handle("GET /metrics", MetricsHandler(s.b))
+	mux.HandleFunc("/", noRoute)
+	return mux
+}
+
+func noRoute(w http.ResponseWriter, r *http.Request) {
+	writeError(w, Errorf(CodeNotFound, "the node knows no %s %s", r.Method, r.URL.Path))
+}
+
+func (s *server) status(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, s.takeStatus())
+}
+
+func (s *server) peers(w http.ResponseWriter, _ *http.Request) {
+	p := s.b.Peers()
+	p.Schema = SchemaPeers
+	writeJSON(w, p)
+}
+
+func (s *server) fdb(w http.ResponseWriter, r *http.Request) {
+	vni, err := queryNumber(r, "vni", maxVNI)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, s.takeFDB(FDBFilter{VNI: uint32(vni)}))
+}
+
+func (s *server) stats(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, s.takeStats())
+}
+
+func (s *server) takeStatus() Status {
+	v := s.b.Status()
+	v.Schema = SchemaStatus
+	return v
+}
+
+func (s *server) takeFDB(f FDBFilter) FDB {
+	v := s.b.FDB(f)
+	v.Schema = SchemaFDB
+	return v
+}
+
+func (s *server) takeStats() Stats {
+	v := s.b.Stats()
+	v.Schema = SchemaStats
+	return v
+}
+
+func (s *server) reload(w http.ResponseWriter, r *http.Request) {
+	res, err := s.b.Reload(r.Context())
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	res.Schema = SchemaReload
+	writeJSON(w, res)
+}
+
+// change makes the handler of one kind of change of the FDB.
+func change[T interface{ Check() error }](
+	s *server, do func(T) (FDBResult, error),
+) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := s.readBody(w, r)
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		req, err := decodeRequest[T](body)
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		res, err := do(req)
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		res.Schema = SchemaFDBResult
+		writeJSON(w, res)
+	}
+}
+
+// queryNumber reads a number of the query from 0, which is also what a missing one means, to max.
+func queryNumber(r *http.Request, key string, max uint64) (uint64, error) {
+	text := r.URL.Query().Get(key)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n > max {
+		return 0, Errorf(CodeUsage, "%s is a number from 0 to %d, not %q", key, max, text)
+	}
+	return n, nil
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client is gone: nobody left to tell
+}
+
+// errorBody is how an [Error] crosses the socket.
+type errorBody struct {
+	Error struct {
+		Code    Code         `json:"code"`
+		Message string       `json:"message"`
+		Fix     List[string] `json:"fix"`
+		Details List[string] `json:"details"`
+		Exit    int          `json:"exit"`
+	} `json:"error"`
+}
+
+// MarshalJSON gives the form {"error":{"code","message","fix","details","exit"}}, which commands
+// print under --json as well.
+func (e *Error) MarshalJSON() ([]byte, error) {
+	var body errorBody
+	body.Error.Code, body.Error.Message = e.Code, e.Message
+	body.Error.Fix, body.Error.Details = e.Fix, e.Details
+	body.Error.Exit = e.Code.Exit()
+	return json.Marshal(body)
+}
+
+// UnmarshalJSON is the reverse of [Error.MarshalJSON].
+func (e *Error) UnmarshalJSON(b []byte) error {
+	var body errorBody
+	if err := json.Unmarshal(b, &body); err != nil {
+		return err
+	}
+	*e = Error{
+		Code: body.Error.Code, Message: body.Error.Message,
+		Fix: body.Error.Fix, Details: body.Error.Details,
+	}
+	return nil
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	e := AsError(err)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Code.status())
+	_ = json.NewEncoder(w).Encode(e)
+}

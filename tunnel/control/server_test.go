@@ -1,0 +1,369 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/control/controltest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serveWithin serves n with lowered limits and gives the socket and the function that ends it.
+func serveWithin(t *testing.T, n *controltest.Node, l control.Limits) (string, func()) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "home.sock")
+	ln, err := control.Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, controltest.Run(t, ln, n.Backend(), control.ServeWithin(l))
+}
+
+// request makes one request over the socket, past the client, and gives the status and the body.
+func request(t *testing.T, socket, method, path, body string) (int, string) {
+	t.Helper()
+	tr := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://node"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// TestGolden pins the JSON that scripts read: fields may be added to the files, never changed.
+func TestGolden(t *testing.T) {
+	n := controltest.New()
+	socket := n.Serve(t)
+	for _, name := range []string{"status", "peers", "fdb", "stats"} {
+		status, body := request(t, socket, "GET", "/v1/"+name, "")
+		if status != http.StatusOK {
+			t.Fatalf("%s: status %d: %s", name, status, body)
+		}
+		golden(t, name, body)
+	}
+	_, body := request(t, socket, "POST", "/v1/fdb/flush", `{"all":true}`)
+	golden(t, "fdb_result", body)
+	n.SetChanges(control.Change{
+		Key: "segments[4242].fdb.ageing", Old: "5m0s", New: "10m0s", Class: control.ChangeApplied,
+	})
+	_, body = request(t, socket, "POST", "/v1/reload", "")
+	golden(t, "reload", body)
+	n.Refuse(&control.Error{Code: control.CodeConflict, Message: "it is taken", Fix: []string{"x"}})
+	_, body = request(t, socket, "POST", "/v1/reload", "")
+	golden(t, "error", body)
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, []byte(got), "", "  "); err != nil {
+		t.Fatalf("%s is not JSON: %v: %s", name, err, got)
+	}
+	file := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(file, pretty.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), pretty.String()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+	if strings.Contains(got, "null") {
+		t.Errorf("%s holds a null: %s", name, got)
+	}
+}
+
+// TestEmptyIsNeverNull asks a node that fills in nothing at all.
+func TestEmptyIsNeverNull(t *testing.T) {
+	for _, v := range []any{
+		control.Status{Segments: []control.SegmentStatus{{}}},
+		control.Peers{},
+		control.FDB{},
+		control.Stats{
+			Segments: []control.SegmentStats{{}}, VTEPs: []control.VTEPStats{{}},
+			Sockets: []control.SocketStats{{}},
+		},
+		control.ReloadResult{},
+		control.FDBResult{},
+		&control.Error{},
+	} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("null")) {
+			t.Errorf("%T: %s", v, b)
+		}
+	}
+}
+
+func TestClientRoundTrip(t *testing.T) {
+	ctx := t.Context()
+	n := controltest.New()
+	c := control.Client{Socket: n.Serve(t)}
+	want := controltest.Status()
+	want.Schema, want.Peers = control.SchemaStatus, []control.Peer{}
+	if got, err := c.Status(ctx); err != nil || !cmp.Equal(got, want) {
+		t.Errorf("status: %v\n%s", err, cmp.Diff(want, got))
+	}
+	if got, err := c.FDB(ctx, control.FDBFilter{VNI: 4242}); err != nil || len(got.Entries) != 3 {
+		t.Errorf("fdb: %v, %v", got, err)
+	}
+	if got, err := c.FDB(ctx, control.FDBFilter{VNI: 7}); err != nil || len(got.Entries) != 0 {
+		t.Errorf("fdb of another segment: %v, %v", got, err)
+	}
+	if got, err := c.Stats(ctx); err != nil || got.Sockets[0].Drops.Total() != 9 {
+		t.Errorf("stats: %v, %v", got, err)
+	}
+	if got, err := c.Peers(ctx); err != nil || got.Schema != control.SchemaPeers {
+		t.Errorf("peers: %v, %v", got, err)
+	}
+}
+
+func TestClientChanges(t *testing.T) {
+	ctx := t.Context()
+	n := controltest.New()
+	c := control.Client{Socket: n.Serve(t)}
+	vlan, mac := uint16(0), controltest.MAC(1)
+	add := control.FDBAdd{VNI: 4242, VLAN: 20, MAC: mac, Port: "192.0.2.7"}
+	del := control.FDBDel{MAC: mac, Port: "device"}
+	flush := control.FDBFlush{VLAN: &vlan, MAC: &mac}
+	res, err := c.AddFDB(ctx, add)
+	want := control.FDBResult{Schema: control.SchemaFDBResult, VNI: 4242, Added: 1}
+	if err != nil || res != want {
+		t.Errorf("add: %+v, %v", res, err)
+	}
+	if _, err := c.DelFDB(ctx, del); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.FlushFDB(ctx, flush); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]any{add, del, flush}, n.Requests()); diff != "" {
+		t.Errorf("what the node was asked (-want +got):\n%s", diff)
+	}
+}
+
+func TestErrorsCrossTheSocketUnchanged(t *testing.T) {
+	n := controltest.New()
+	c := control.Client{Socket: n.Serve(t)}
+	for _, code := range []control.Code{
+		control.CodeFailed, control.CodeUsage, control.CodeConfig, control.CodePermission,
+		control.CodeNotFound, control.CodeTimeout, control.CodeConflict,
+	} {
+		sent := &control.Error{
+			Code: code, Message: "no " + string(code), Fix: []string{"try"}, Details: []string{"d"},
+		}
+		n.Refuse(fmt.Errorf("wrapped: %w", sent))
+		_, err := c.Reload(t.Context())
+		got, ok := errors.AsType[*control.Error](err)
+		if !ok || got.Code != code || got.Message != sent.Message ||
+			!cmp.Equal(got.Fix, sent.Fix) || !cmp.Equal(got.Details, sent.Details) {
+			t.Errorf("sent %+v, got %+v", sent, err)
+		}
+	}
+	n.Refuse(io.ErrShortBuffer)
+	_, err := c.Reload(t.Context())
+	if e := control.AsError(err); e.Code != control.CodeFailed || e.Message != "short buffer" {
+		t.Errorf("a plain error became %+v", e)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	n := controltest.New()
+	socket := n.Serve(t)
+	const mac = `"mac":"52:54:00:1a:22:01"`
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		message            string
+	}{
+		{"GET", "/v1/nothing", "", 404, "knows no GET /v1/nothing"},
+		{"DELETE", "/v1/fdb", "", 404, "knows no DELETE /v1/fdb"},
+		{"GET", "/v1/fdb?vni=x", "", 400, "vni is a number"},
+		{"GET", "/v1/fdb?vni=16777216", "", 400, "vni is a number from 0 to 16777215"},
+		{"GET", "/v1/log?level=loud", "", 400, "level is"},
+		{"GET", "/v1/capture?snaplen=-1", "", 400, "snaplen is a number"},
+		{"POST", "/v1/fdb/add", "", 400, "not what was expected"},
+		{"POST", "/v1/fdb/add", "[]", 400, "not what was expected"},
+		{"POST", "/v1/fdb/add", "{" + mac + `,"port":"device"} {}`, 400, "goes on after its end"},
+		{"POST", "/v1/fdb/add", "{" + mac + `,"port":"device","ttl":1}`, 400, "unknown field"},
+		{"POST", "/v1/fdb/add", "{" + mac + "}", 400, "port is missing"},
+		{"POST", "/v1/fdb/add", "{" + mac + `,"port":"device","vlan":4095}`, 400, "at most 4094"},
+		{"POST", "/v1/fdb/add", "{" + mac + `,"port":"device","vni":16777216}`, 400, "at most"},
+		{"POST", "/v1/fdb/add", `{"mac":"01:00:5e:00:00:01","port":"device"}`, 400, "one station"},
+		{"POST", "/v1/fdb/add", `{"mac":"52:54","port":"device"}`, 400, "not a MAC address"},
+		{"POST", "/v1/fdb/del", `{}`, 400, "one station"},
+		{"POST", "/v1/fdb/flush", `{}`, 400, "say what to flush"},
+		{"POST", "/v1/fdb/flush", `{"vni":4242}`, 400, "say what to flush"},
+		{"POST", "/v1/fdb/flush", `{"all":true,"port":"device"}`, 400, "goes with no port"},
+		{"POST", "/v1/fdb/flush", `{"vlan":5000}`, 400, "at most 4094"},
+		{"POST", "/v1/fdb/flush", strings.Repeat(" ", 1<<20+1), 400, "larger than"},
+	} {
+		status, body := request(t, socket, tt.method, tt.path, tt.body)
+		e := &control.Error{}
+		if err := json.Unmarshal([]byte(body), e); err != nil {
+			t.Errorf("%s %s %.60s: %v: %s", tt.method, tt.path, tt.body, err, body)
+		}
+		if status != tt.status || !strings.Contains(e.Message, tt.message) {
+			t.Errorf("%s %s %.60s: %d %q", tt.method, tt.path, tt.body, status, e.Message)
+		}
+	}
+	if got := n.Requests(); len(got) != 0 {
+		t.Errorf("the node was asked for %v", got)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "home.sock")
+	for range 2 { // no socket at all, then one that is stale
+		_, err := control.Client{Socket: path}.Status(t.Context())
+		if !errors.Is(err, control.ErrNoNode) || control.AsError(err).Code != control.CodeNoNode {
+			t.Errorf("got %v, want ErrNoNode", err)
+		}
+		if _, err := os.Lstat(path); err != nil {
+			leaveStale(t, path)
+		}
+	}
+}
+
+// TestNoPermission feeds the client the kernel's answer, which root, who may run tests, never gets.
+func TestNoPermission(t *testing.T) {
+	err := os.NewSyscallError("connect", syscall.EACCES)
+	e := control.DialError(control.Client{Socket: "/run/x.sock"}, err)
+	if e.Code != control.CodePermission || len(e.Fix) == 0 || !strings.Contains(e.Message, "/run/x.sock") {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestTooManyConnectionsAreTurnedAway(t *testing.T) {
+	socket, _ := serveWithin(t, controltest.New(), control.Limits{Conns: 2, Read: time.Minute})
+	var held []net.Conn
+	for range 2 {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		held = append(held, c)
+	}
+	status, body := request(t, socket, "GET", "/v1/status", "")
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, "too many") {
+		t.Fatalf("third connection: %d %s", status, body)
+	}
+	_ = held[0].Close()
+	eventually(t, "a place to become free", func() bool {
+		_, err := control.Client{Socket: socket}.Status(t.Context())
+		return err == nil
+	})
+}
+
+// eventually waits for a condition that another goroutine brings about.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	poll := time.NewTicker(2 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-limit:
+			t.Fatalf("waited in vain for %s", what)
+		case <-poll.C:
+		}
+	}
+}
+
+// TestHalfARequestIsCutOff sends the beginning of a header, and of a body, and then nothing.
+func TestHalfARequestIsCutOff(t *testing.T) {
+	limits := control.Limits{Read: 50 * time.Millisecond}
+	socket, _ := serveWithin(t, controltest.New(), limits)
+	for _, half := range []string{
+		"GET /v1/st",
+		"POST /v1/fdb/flush HTTP/1.1\r\nHost: node\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		if _, err := io.WriteString(c, half); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q: the node still waits", half)
+		}
+	}
+}
+
+func TestServeEndsWithStreamsOpen(t *testing.T) {
+	n := controltest.New()
+	socket, stop := serveWithin(t, n, control.Limits{})
+	idle, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = idle.Close() }()
+	ended := make(chan error, 1)
+	first := make(chan struct{})
+	go func() {
+		var last error
+		for e, err := range (control.Client{Socket: socket}).Events(context.Background()) {
+			if e.Type == control.EventSnapshot {
+				close(first)
+			}
+			last = err
+		}
+		ended <- last
+	}()
+	<-first
+	begin := time.Now()
+	stop()
+	if d := time.Since(begin); d > time.Second {
+		t.Errorf("leaving took %v", d)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the stream ended with %v, want a plain end", err)
+	}
+	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}

@@ -1,0 +1,59 @@
+package control
+
+// SchemaStats is what [Stats] says in its schema field.
+const SchemaStats = "vxmesh.stats/1"
+
+// Stats is the answer to GET /v1/stats. All numbers count from the node's start and never go back,
+// except the gauges that say so.
+type Stats struct {
+	Schema   string             `json:"schema"`
+	Segments List[SegmentStats] `json:"segments"`
+	VTEPs    List[VTEPStats]    `json:"vteps"`
+	Sockets  List[SocketStats]  `json:"sockets"`
+}
+
+// SegmentStats counts the frames of one segment. Rx is what came in from VTEPs and peers, Tx is
+// what went out to them, once per copy; bytes are those of the inner frame.
+type SegmentStats struct {
+	VNI           uint32   `json:"vni"`
+	RxFrames      uint64   `json:"rx_frames"`
+	TxFrames      uint64   `json:"tx_frames"`
+	RxBytes       uint64   `json:"rx_bytes"`
+	TxBytes       uint64   `json:"tx_bytes"`
+	FloodedFrames uint64   `json:"flooded_frames"` // frames that went to every port, once per frame
+	Drops         Counts   `json:"drops"`
+	FDB           FDBStats `json:"fdb"`
+	ICMPTooBig    uint64   `json:"icmp_too_big"` // answers to hosts whose packets do not fit the path
+}
+
+// FDBStats counts what happened to a segment's FDB.
+type FDBStats struct {
+	Entries   uint64 `json:"entries"` // a gauge: entries now, of every kind
+	Learned   uint64 `json:"learned"`
+	Moved     uint64 `json:"moved"`
+	Aged      uint64 `json:"aged"`
+	TableFull uint64 `json:"table_full"` // addresses not learned because of max_entries
+	PortFull  uint64 `json:"port_full"`  // addresses not learned because of max_per_port
+}
+
+// VTEPStats counts the frames from and to one VTEP of one segment.
+type VTEPStats struct {
+	VNI      uint32 `json:"vni"`
+	Remote   string `json:"remote"` // as in [VTEP]
+	RxFrames uint64 `json:"rx_frames"`
+	TxFrames uint64 `json:"tx_frames"`
+	RxBytes  uint64 `json:"rx_bytes"`
+	TxBytes  uint64 `json:"tx_bytes"`
+	Drops    Counts `json:"drops"`
+}
+
+// SocketStats counts the datagrams of one socket; its drops are those that belong to no segment.
+type SocketStats struct {
+	Listen      string `json:"listen"` // "udp [::]:4789"
+	RxDatagrams uint64 `json:"rx_datagrams"`
+	TxDatagrams uint64 `json:"tx_datagrams"`
+	RxBytes     uint64 `json:"rx_bytes"`
+	TxBytes     uint64 `json:"tx_bytes"`
+	RxDrops     uint64 `json:"rx_drops"` // by the kernel, because the receive buffer was full
+	Drops       Counts `json:"drops"`
+}
