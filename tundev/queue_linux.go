@@ -164,10 +164,12 @@ func (w *writer) release() {
 	w.used = 1
 }
 
-// vectored is readv(2) or writev(2) with iovecs that are already there.
+// vectored is readv(2) or writev(2) with iovecs that are already there. The descriptor never
+// waits, so the call is a raw one: the scheduler would otherwise take the processor away while the
+// kernel carries a super-frame through its stack, and give it back after.
 func vectored(trap, fd uintptr, iov []unix.Iovec) (int, unix.Errno) {
 	for {
-		n, _, e := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)))
+		n, _, e := unix.RawSyscall(trap, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)))
 		if e != unix.EINTR {
 			return int(n), e
 		}
