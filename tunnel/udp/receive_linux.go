@@ -1,0 +1,139 @@
+package udp
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// readBatch is how many messages one Read takes. Each may hold 64 KB, so more would only push each
+// other out of the cache.
+const readBatch = 16
+
+// rxControlLen holds the traffic class and the segment size.
+var rxControlLen = unix.CmsgSpace(4) + unix.CmsgSpace(4)
+
+// A Reader receives from one socket into buffers of its own.
+type Reader struct {
+	s         *Socket
+	datagrams [readBatch]Datagram
+	headers   [readBatch]mmsghdr
+	iovecs    [readBatch]unix.Iovec
+	names     [readBatch]unix.RawSockaddrInet6
+	control   []byte
+	buffers   []byte
+
+	// The results of the system call, so that its closure is made once.
+	call  func(fd uintptr) bool
+	n     int
+	errno unix.Errno
+}
+
+// NewReader makes a reader for the socket, which only one goroutine may use.
+func (s *Socket) NewReader() *Reader {
+	r := &Reader{
+		s: s, control: make([]byte, readBatch*rxControlLen),
+		buffers: make([]byte, readBatch*MaxDatagram),
+	}
+	for i := range r.headers {
+		r.iovecs[i].Base = &r.buffers[i*MaxDatagram]
+		r.iovecs[i].SetLen(MaxDatagram)
+		h := &r.headers[i].hdr
+		h.Iov = &r.iovecs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+		h.Control = &r.control[i*rxControlLen]
+	}
+	r.call = func(fd uintptr) bool {
+		for i := range r.headers {
+			r.headers[i].hdr.Namelen = unix.SizeofSockaddrInet6
+			r.headers[i].hdr.SetControllen(rxControlLen)
+		}
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd,
+			uintptr(unsafe.Pointer(&r.headers[0])), readBatch, unix.MSG_DONTWAIT, 0, 0)
+		r.n, r.errno = int(n), errno
+		return errno != unix.EAGAIN
+	}
+	return r
+}
+
+// Read waits for datagrams and returns what has arrived, borrowed until the next Read. After Close
+// it returns [net.ErrClosed]; other errors are the kernel's and pass.
+func (r *Reader) Read() ([]Datagram, error) {
+	for {
+		if err := r.s.raw.Read(r.call); err != nil {
+			return nil, net.ErrClosed
+		}
+		switch r.errno {
+		case 0:
+			for i := range r.n {
+				r.parse(i)
+			}
+			return r.datagrams[:r.n], nil
+		case unix.EINTR:
+		default:
+			return nil, r.errno
+		}
+	}
+}
+
+// parse turns slot i into a datagram.
+func (r *Reader) parse(i int) {
+	d, h := &r.datagrams[i], &r.headers[i]
+	start := i * MaxDatagram
+	*d = Datagram{Data: r.buffers[start : start+int(h.len) : start+int(h.len)]}
+	if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+		d.Data = d.Data[:0] // larger than anything that fits IP: counted as truncated
+	}
+	d.From = parseName(&r.names[i])
+	control := r.control[i*rxControlLen:][:h.hdr.Controllen]
+	for len(control) >= unix.CmsgLen(0) {
+		c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+		size := int(c.Len)
+		if size < unix.CmsgLen(0) || size > len(control) {
+			break
+		}
+		d.note(c.Level, c.Type, control[unix.CmsgLen(0):size])
+		control = control[min(len(control), unix.CmsgSpace(size-unix.CmsgLen(0))):]
+	}
+}
+
+// note takes one control message over into the datagram.
+func (d *Datagram) note(level, kind int32, data []byte) {
+	switch {
+	case level == unix.IPPROTO_UDP && kind == unix.UDP_GRO && len(data) >= 2:
+		d.SegmentSize = int(binary.NativeEndian.Uint16(data)) // an int on new kernels; both hold it
+		if len(data) >= 4 {
+			d.SegmentSize = int(binary.NativeEndian.Uint32(data))
+		}
+	case level == unix.IPPROTO_IP && kind == unix.IP_TOS && len(data) >= 1:
+		d.TOS = data[0]
+	case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_TCLASS && len(data) >= 4:
+		d.TOS = uint8(binary.NativeEndian.Uint32(data))
+	}
+}
+
+// parseName reads a source address. The zone of a link-local one is left out: a string for each
+// datagram would be an allocation, and the segment knows the interface.
+func parseName(name *unix.RawSockaddrInet6) netip.AddrPort {
+	if name.Family == unix.AF_INET {
+		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), getPort(&sa.Port))
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), getPort(&name.Port))
+}
+
+// getPort reads a port in network byte order.
+func getPort(field *uint16) uint16 {
+	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(field))[:])
+}
+
+// getMeminfo reads SO_MEMINFO; on error info keeps its zeros.
+func getMeminfo(fd uintptr, info *[9]uint32) {
+	size := uint32(unsafe.Sizeof(*info))
+	_, _, _ = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(&size)), 0)
+}
