@@ -1,0 +1,184 @@
+package tunnel
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
+)
+
+// devicePort is the switch port of every segment's device; VTEPs have the numbers above.
+const devicePort bridge.Port = 1
+
+// A vtep is one port of a segment's plain leg: a remote, or the group that stands for several.
+type vtep struct {
+	port   bridge.Port
+	remote netip.AddrPort
+	name   string
+	kind   control.VTEPKind
+
+	rx, tx traffic
+	drops  drop.Counters
+	heard  atomic.Int64          // node time of the last datagram; kept for learned ones only
+	path   atomic.Pointer[route] // how the underlay reaches it; never nil
+}
+
+// traffic counts frames one way.
+type traffic struct{ frames, bytes atomic.Uint64 }
+
+func (t *traffic) add(frames, bytes int) {
+	t.frames.Add(uint64(frames))
+	t.bytes.Add(uint64(bytes))
+}
+
+// A leg is an immutable snapshot of a segment's plain leg. The loops read the one that is
+// current when they need it.
+type leg struct {
+	options PlainOptions
+	ports   []*vtep // by bridge.Port; nil where there is none
+	sources map[netip.Addr]*vtep
+}
+
+// newVTEP makes a port that is reachable until the keeper learns otherwise.
+func newVTEP(port bridge.Port, remote netip.AddrPort, kind control.VTEPKind) *vtep {
+	v := &vtep{port: port, remote: remote, name: vtepName(remote), kind: kind}
+	v.path.Store(&route{state: control.VTEPOK})
+	return v
+}
+
+// vtepName is how a VTEP is called everywhere: its address, with the port when it is not 4789.
+func vtepName(a netip.AddrPort) string {
+	if a.Port() == vxlan.Port {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
+// port gives the VTEP behind a switch port, or nil.
+func (l *leg) port(p bridge.Port) *vtep {
+	if int(p) >= len(l.ports) {
+		return nil
+	}
+	return l.ports[p]
+}
+
+// vteps lists the VTEPs in the order of their ports.
+func (l *leg) vteps() []*vtep {
+	return slices.DeleteFunc(slices.Clone(l.ports), func(v *vtep) bool { return v == nil })
+}
+
+// find gives the VTEP of that name or address, or nil. A group has no frames of its own.
+func (l *leg) find(a netip.AddrPort) *vtep {
+	for _, v := range l.ports {
+		if v != nil && v.remote == a {
+			return v
+		}
+	}
+	return nil
+}
+
+// rebuild makes the snapshot that o asks for out of l, which may be nil. VTEPs that stay keep their
+// port, counters and entries; learned ones stay until the keeper forgets them.
+func (l *leg) rebuild(o PlainOptions, listenPort uint16) *leg {
+	wanted := o.vteps(listenPort)
+	next := &leg{options: o, ports: make([]*vtep, devicePort+1, 2+len(wanted))}
+	if l != nil {
+		next.ports = slices.Clone(l.ports)
+		for i, v := range next.ports {
+			if v == nil {
+				continue
+			}
+			if kind, listed := wanted[v.remote]; listed && kind != v.kind ||
+				!listed && v.kind != control.VTEPLearned {
+				next.ports[i] = nil
+			}
+		}
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(wanted), netip.AddrPort.Compare) {
+		if next.find(a) == nil {
+			next.insert(a, wanted[a])
+		}
+	}
+	next.index()
+	return next
+}
+
+// vteps are the ports that the options name, with their kinds.
+func (o *PlainOptions) vteps(listenPort uint16) map[netip.AddrPort]control.VTEPKind {
+	wanted := make(map[netip.AddrPort]control.VTEPKind, len(o.Remotes)+1)
+	for _, a := range o.Remotes {
+		wanted[a] = control.VTEPRemote
+	}
+	if o.Group.IsValid() {
+		wanted[netip.AddrPortFrom(o.Group, listenPort)] = control.VTEPGroup
+	}
+	return wanted
+}
+
+// insert adds a VTEP at the lowest free port.
+func (l *leg) insert(a netip.AddrPort, kind control.VTEPKind) *vtep {
+	port := int(devicePort) + 1
+	for port < len(l.ports) && l.ports[port] != nil {
+		port++
+	}
+	if port == len(l.ports) {
+		l.ports = append(l.ports, nil)
+	}
+	l.ports[port] = newVTEP(bridge.Port(port), a, kind)
+	return l.ports[port]
+}
+
+// index fills the map of sources. Kernels send from any port, so the address alone tells who it
+// is; of two remotes with one address the first is taken, listed ones before learned ones.
+func (l *leg) index() {
+	l.sources = make(map[netip.Addr]*vtep, len(l.ports))
+	for _, v := range l.ports {
+		if v == nil || v.kind == control.VTEPGroup {
+			continue
+		}
+		a := v.remote.Addr().WithZone("")
+		if old := l.sources[a]; old == nil || old.kind == control.VTEPLearned {
+			l.sources[a] = v
+		}
+	}
+}
+
+// with gives a snapshot with one more, learned VTEP.
+func (l *leg) with(a netip.AddrPort) (*leg, *vtep) {
+	next := &leg{options: l.options, ports: slices.Clone(l.ports)}
+	v := next.insert(a, control.VTEPLearned)
+	next.index()
+	return next, v
+}
+
+// without gives a snapshot without the VTEPs for which gone holds, and those.
+func (l *leg) without(gone func(*vtep) bool) (*leg, []*vtep) {
+	next := &leg{options: l.options, ports: slices.Clone(l.ports)}
+	var removed []*vtep
+	for i, v := range next.ports {
+		if v != nil && gone(v) {
+			removed = append(removed, v)
+			next.ports[i] = nil
+		}
+	}
+	next.index()
+	return next, removed
+}
+
+// status is the VTEP as `status` shows it.
+func (v *vtep) status() control.VTEP {
+	r := v.path.Load()
+	return control.VTEP{Remote: v.name, Kind: v.kind, State: r.state, Reason: r.reason, MTU: r.mtu}
+}
+
+// stale reports whether a learned VTEP is no longer admitted or has been silent for long.
+func (l *leg) stale(v *vtep, now time.Duration) bool {
+	idle := now-time.Duration(v.heard.Load()) > learnedVTEPIdle
+	return v.kind == control.VTEPLearned && (idle || !l.options.admitsAnyone())
+}

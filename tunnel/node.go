@@ -1,0 +1,220 @@
+package tunnel
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tunnel/capture"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+// A Node is this machine's part of a network: its segments, their devices, and the sockets they
+// share. Make one with [New], move frames with [Node.Run].
+type Node struct {
+	// Constant.
+	options  Options
+	log      *slog.Logger
+	start    time.Time
+	hashSeed uint64
+	sockets  *sockets
+	routes   *routes
+	keeper   *keeper
+	tap      *capture.Tap
+
+	// Read by every loop, replaced under mu.
+	segments atomic.Pointer[map[uint32]*segment]
+
+	mu      sync.Mutex // held by Apply and Run while segments come and go
+	running *errgroup.Group
+	ctx     context.Context // of Run; segments that come later start under it
+}
+
+// New opens the sockets and devices of a node. What it opened is closed by the end of [Node.Run],
+// or by [Node.Close] when it is never run.
+func New(o Options) (*Node, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Events == nil {
+		o.Events = new(control.Hub)
+	}
+	if o.OpenDevice == nil {
+		o.OpenDevice = tundev.Open
+	}
+	n := &Node{
+		options: o, log: o.Log, start: time.Now(), hashSeed: rand.Uint64(), tap: new(capture.Tap),
+	}
+	n.keeper = newKeeper(n)
+	n.segments.Store(&map[uint32]*segment{})
+	if err := n.open(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) open() (err error) {
+	if n.routes, err = newRoutes(); err != nil {
+		return err
+	}
+	n.sockets = new(sockets)
+	if len(n.options.Segments) > 0 {
+		if n.sockets, err = openSockets(n.options.Listen); err != nil {
+			return err
+		}
+	}
+	for _, o := range n.options.Segments {
+		s, err := n.openSegment(o)
+		if err != nil {
+			return err
+		}
+		n.put(s)
+	}
+	return nil
+}
+
+// openSegment makes a segment and looks once how its VTEPs are reached.
+func (n *Node) openSegment(o SegmentOptions) (*segment, error) {
+	if err := n.checkFamilies(o); err != nil {
+		return nil, err
+	}
+	s, err := newSegment(n, o)
+	if err != nil {
+		return nil, err
+	}
+	s.refreshRoutes(n.ownLinks(append(n.segmentList(), s)))
+	return s, nil
+}
+
+// checkFamilies makes sure that each remote has a socket of its family to be reached from.
+func (n *Node) checkFamilies(o SegmentOptions) error {
+	for _, a := range o.Plain.Remotes {
+		if !n.sockets.has(a.Addr()) {
+			return fmt.Errorf("vni %d: remote %s needs a listen.vxlan address of its family", o.VNI, a.Addr())
+		}
+	}
+	if g := o.Plain.Group; g.IsValid() && !n.sockets.has(g) {
+		return fmt.Errorf("vni %d: group %s needs a listen.vxlan address of its family", o.VNI, g)
+	}
+	return nil
+}
+
+// Run carries traffic until ctx ends or a part fails. Every goroutine of the engine starts here,
+// or in [Node.Apply] while Run runs, and has ended when Run returns. A node runs once.
+func (n *Node) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	n.mu.Lock()
+	n.running, n.ctx = g, ctx
+	for _, sock := range n.sockets.listening {
+		g.Go(newDownlink(n, sock).run)
+	}
+	for _, s := range n.segmentList() {
+		n.startSegment(s)
+	}
+	n.mu.Unlock()
+	g.Go(func() error { return n.keeper.run(ctx) })
+	g.Go(func() error { return n.routes.watch(ctx, n.keeper.wake) })
+	g.Go(func() error {
+		<-ctx.Done()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.running = nil // Apply starts nothing any more
+		n.closeIO()
+		return nil
+	})
+	err := g.Wait()
+	n.routes.close()
+	return err
+}
+
+// startSegment starts the loops of a segment. The caller holds mu.
+func (n *Node) startSegment(s *segment) {
+	n.running.Go(s.up.run)
+	ctx := n.ctx
+	n.running.Go(func() error { return s.dev.Run(ctx) })
+}
+
+// closeIO closes sockets and devices, which ends the loops that wait for them.
+func (n *Node) closeIO() {
+	if n.sockets != nil {
+		n.sockets.close()
+	}
+	for _, s := range n.segmentList() {
+		if err := s.dev.Close(); err != nil {
+			n.log.Warn("close device", "device", s.dev.Name(), "err", err)
+		}
+	}
+}
+
+// Close frees what New opened. It is for a node that is not run.
+func (n *Node) Close() {
+	n.closeIO()
+	if n.routes != nil {
+		n.routes.close()
+	}
+}
+
+// now is the node's clock: monotonic, from its start.
+func (n *Node) now() time.Duration { return time.Since(n.start) }
+
+// segment gives the segment of a VNI, or nil. The loops call it for every datagram.
+func (n *Node) segment(vni uint32) *segment { return (*n.segments.Load())[vni] }
+
+// segmentList gives the segments by VNI.
+func (n *Node) segmentList() []*segment {
+	m := *n.segments.Load()
+	list := make([]*segment, 0, len(m))
+	for _, vni := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, m[vni])
+	}
+	return list
+}
+
+// put makes s the segment of its VNI. The caller holds mu, or is New.
+func (n *Node) put(s *segment) {
+	m := maps.Clone(*n.segments.Load())
+	m[s.vni] = s
+	n.segments.Store(&m)
+}
+
+// remove takes a segment away. The caller holds mu.
+func (n *Node) remove(vni uint32) {
+	m := maps.Clone(*n.segments.Load())
+	delete(m, vni)
+	n.segments.Store(&m)
+}
+
+// ownLinks gives the interface index of each segment's device.
+func (n *Node) ownLinks(segments []*segment) map[int]string {
+	own := make(map[int]string, len(segments))
+	for _, s := range segments {
+		if index := n.routes.index(s.dev.Name()); index != 0 {
+			own[index] = s.dev.Name()
+		}
+	}
+	return own
+}
+
+// publish tells everybody who follows.
+func (n *Node) publish(e control.Event) {
+	e.Time = time.Now()
+	n.options.Events.Publish(e)
+}
+
+// followed reports whether anybody is told.
+func (n *Node) followed() bool { return n.options.Events.Followed() }
+
+func (n *Node) publishVTEP(t control.EventType, vni uint32, v *vtep) {
+	status := v.status()
+	n.publish(control.Event{Type: t, VNI: vni, VTEP: &status})
+}

@@ -1,0 +1,77 @@
+package tunnel
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
+)
+
+// Options is what a [Node] is made of. They must be valid: whoever reads them from a file checks.
+type Options struct {
+	Network  string
+	Name     string           // this node's
+	Seed     []byte           // what the devices' stable addresses are derived from
+	Listen   []netip.AddrPort // the VXLAN sockets; an unspecified address stands for its family
+	Segments []SegmentOptions
+
+	Log    *slog.Logger // nil discards
+	Events *control.Hub // nil tells nobody
+
+	// OpenDevice opens a segment's device; nil is [tundev.Open].
+	OpenDevice func(tundev.Options) (tundev.Device, error)
+}
+
+// SegmentOptions is one segment.
+type SegmentOptions struct {
+	VNI    uint32
+	Device DeviceOptions
+	FDB    bridge.Options
+	Static []StaticEntry
+	Plain  PlainOptions
+}
+
+// DeviceOptions is a segment's device.
+type DeviceOptions struct {
+	Name      string
+	MTU       int       // bytes of IP packet; 0 takes what the underlay leaves
+	MAC       ether.MAC // zero: derived from the seed and the VNI
+	Bridge    string
+	Addresses []netip.Prefix
+}
+
+// A StaticEntry pins an address to a VTEP.
+type StaticEntry struct {
+	MAC  ether.MAC
+	VLAN uint16
+	VTEP netip.AddrPort
+}
+
+// PlainOptions is a segment's RFC 7348 leg.
+type PlainOptions struct {
+	Remotes        []netip.AddrPort // head-end replication
+	Group          netip.Addr       // multicast group for broadcast and unknown destinations
+	Interface      string           // to leave by; required with Group
+	Local          netip.Addr       // source address; the zero Addr lets the system choose
+	FixedPort      bool             // send from the listening port instead of a pool by flow
+	Outer          vxlan.Outer
+	NoChecksum     bool // leave the outer UDP checksum zero
+	IgnoreReserved bool // accept reserved bits, as RFC 7348 says, instead of rejecting them
+	Flood          bool // broadcast and unknown destinations go to every remote
+	LearnVTEPs     bool // a source that is not listed becomes a VTEP; with Group always so
+}
+
+// admitsAnyone reports whether sources that are not listed are accepted. Who is in a multicast
+// group is known to nobody, so a group implies it.
+func (o *PlainOptions) admitsAnyone() bool { return o.LearnVTEPs || o.Group.IsValid() }
+
+// maxLearnedVTEPs bounds how many unlisted sources a segment remembers at once.
+const maxLearnedVTEPs = 1024
+
+// learnedVTEPIdle is how long an unlisted source is remembered after its last datagram.
+const learnedVTEPIdle = 10 * time.Minute

@@ -1,0 +1,53 @@
+package tunnel
+
+import (
+	"net/netip"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
+)
+
+// defaultMTU is the underlay's when nothing is known about it.
+const defaultMTU = 1500
+
+// A route is what the keeper found out about the way to a VTEP. It is immutable.
+type route struct {
+	state   control.VTEPState
+	reason  string
+	blocked drop.Reason // not None: nothing is sent
+	mtu     int         // bytes of inner IP packet the path carries; 0 when not known
+	ifIndex int         // interface to leave by; 0 when the system chooses
+	source  netip.Addr  // our own address on that way
+}
+
+// overhead is what VXLAN costs towards an address.
+func overhead(a netip.Addr) int {
+	if a.Is6() {
+		return vxlan.OverheadIPv6
+	}
+	return vxlan.OverheadIPv4
+}
+
+// loops reports whether a frame is our own datagram to remote coming back for another round: its
+// route leads through a bridge that the segment's device is in.
+func (r *route) loops(frame ether.Frame, ip ether.IP, remote netip.AddrPort) bool {
+	if ip.Proto != ether.ProtoUDP || ip.Fragment || !r.source.IsValid() ||
+		ip.Transport+ether.UDPHeaderLen > len(frame) {
+		return false
+	}
+	port := uint16(frame[ip.Transport+2])<<8 | uint16(frame[ip.Transport+3])
+	if port != remote.Port() {
+		return false
+	}
+	var src, dst netip.Addr
+	if ip.Version == 4 {
+		src = netip.AddrFrom4([4]byte(frame[ip.Offset+12:]))
+		dst = netip.AddrFrom4([4]byte(frame[ip.Offset+16:]))
+	} else {
+		src = netip.AddrFrom16([16]byte(frame[ip.Offset+8:]))
+		dst = netip.AddrFrom16([16]byte(frame[ip.Offset+24:]))
+	}
+	return dst == remote.Addr().WithZone("") && src == r.source
+}

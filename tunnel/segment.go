@@ -1,0 +1,187 @@
+package tunnel
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+)
+
+// A segment is one VXLAN segment: a switch, a device, and the plain leg.
+type segment struct {
+	// Constant.
+	node *Node
+	vni  uint32
+	mac  ether.MAC // of the device
+	dev  tundev.Device
+	sw   *bridge.Switch
+	log  *slog.Logger
+	up   *uplink
+
+	// Replaced by the keeper, by Apply, and by a downlink that learns a VTEP; all hold mu.
+	mu      sync.Mutex
+	leg     atomic.Pointer[leg]
+	options SegmentOptions
+
+	// Counted by the loops.
+	rx, tx  traffic
+	flooded atomic.Uint64
+	tooBig  atomic.Uint64 // ICMP errors sent
+	drops   drop.Counters
+	limited atomic.Uint64 // sources not learned since the last event about it
+}
+
+// newSegment opens the device of a segment and sets up its switch. Nothing moves yet.
+func newSegment(n *Node, o SegmentOptions) (*segment, error) {
+	s := &segment{
+		node: n, vni: o.VNI, options: o, sw: bridge.New(o.FDB), mac: o.Device.MAC,
+		log: n.log.With("vni", o.VNI),
+	}
+	if s.mac.IsZero() {
+		s.mac = tundev.StableMAC(n.options.Seed, o.VNI)
+	}
+	dev, err := n.options.OpenDevice(s.deviceOptions(o))
+	if err != nil {
+		return nil, err
+	}
+	s.dev = dev
+	s.sw.AddPort(devicePort, bridge.Device, true)
+	s.setLeg(s.leg.Load().rebuild(o.Plain, n.sockets.port))
+	s.setStatic(nil, o.Static)
+	s.sw.Add(bridge.Entry{MAC: s.mac, Port: devicePort, Kind: bridge.Local}) // nothing there to conflict with
+	s.up = newUplink(s)
+	return s, nil
+}
+
+// deviceOptions says what device the segment wants.
+func (s *segment) deviceOptions(o SegmentOptions) tundev.Options {
+	mtu := o.Device.MTU
+	if mtu == 0 {
+		mtu = s.node.routes.innerMTU(o.Plain)
+	}
+	return tundev.Options{
+		Name: o.Device.Name, MTU: mtu, MAC: s.mac, Bridge: o.Device.Bridge,
+		Addresses: o.Device.Addresses, Log: s.log, OnChange: s.deviceChanged,
+	}
+}
+
+// deviceChanged tells the world that the device went or came.
+func (s *segment) deviceChanged(state tundev.State) {
+	d := s.deviceStatus()
+	s.node.publish(control.Event{
+		Type: control.EventDeviceState, VNI: s.vni, Device: &d,
+		Reason: state.Reason,
+	})
+}
+
+// setLeg makes l current and gives the switch its ports. The caller holds mu, or is the only one
+// to know the segment. Frames in flight may still hold the old snapshot: a port is taken from the
+// switch before its number can be given to another.
+func (s *segment) setLeg(l *leg) {
+	if old := s.leg.Load(); old != nil {
+		for _, v := range old.vteps() {
+			if l.port(v.port) != v {
+				s.sw.RemovePort(v.port)
+			}
+		}
+	}
+	s.leg.Store(l)
+	for _, v := range l.vteps() {
+		s.sw.AddPort(v.port, bridge.VTEP, l.floods(v))
+	}
+}
+
+// floods reports whether frames for everybody go to v. With a group they go there once, not to
+// each VTEP heard from.
+func (l *leg) floods(v *vtep) bool {
+	return l.options.Flood && v.kind != control.VTEPLearned
+}
+
+// setStatic replaces the entries that the config pins; what a user added stays.
+func (s *segment) setStatic(old, new []StaticEntry) {
+	for _, e := range old {
+		s.sw.Delete(e.VLAN, e.MAC)
+	}
+	for _, e := range new {
+		if v := s.staticVTEP(e.VTEP); v != nil {
+			s.addStatic(e.VLAN, e.MAC, v.port)
+		}
+	}
+}
+
+// staticVTEP gives the port of a pinned address: a listed remote, or one made for the entry.
+func (s *segment) staticVTEP(a netip.AddrPort) *vtep {
+	l := s.leg.Load()
+	if v := l.find(a); v != nil {
+		return v
+	}
+	next, v := l.with(a)
+	s.setLeg(next)
+	return v
+}
+
+func (s *segment) addStatic(vlan uint16, mac ether.MAC, port bridge.Port) {
+	if err := s.sw.Add(bridge.Entry{VLAN: vlan, MAC: mac, Port: port, Kind: bridge.Static}); err != nil {
+		s.log.Warn("pinned address not added", "mac", mac, "err", err)
+	}
+}
+
+// learnVTEP makes an unlisted source a VTEP, answering on the port we listen on, as kernels
+// assume. It gives nil when the table of them is full.
+func (s *segment) learnVTEP(from netip.Addr) *vtep {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.leg.Load()
+	if v := l.sources[from]; v != nil { // another loop was faster
+		return v
+	}
+	if !l.options.admitsAnyone() || len(l.sources) >= maxLearnedVTEPs+len(l.options.Remotes) {
+		return nil
+	}
+	next, v := l.with(netip.AddrPortFrom(from, s.node.sockets.port))
+	v.heard.Store(int64(s.node.now()))
+	s.setLeg(next)
+	s.node.publishVTEP(control.EventVTEPAdded, s.vni, v)
+	s.node.keeper.wake()
+	return v
+}
+
+// forgetStale drops learned VTEPs that nobody needs any more; a pinned address needs its VTEP.
+func (s *segment) forgetStale() {
+	now := s.node.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.leg.Load()
+	next, removed := l.without(func(v *vtep) bool { return l.stale(v, now) && !s.pinnedTo(v) })
+	if len(removed) > 0 {
+		s.setLeg(next)
+	}
+}
+
+// pinnedTo reports whether a static entry points to v.
+func (s *segment) pinnedTo(v *vtep) bool {
+	for _, e := range s.sw.Entries(s.node.now()) {
+		if e.Port == v.port && e.Kind == bridge.Static {
+			return true
+		}
+	}
+	return false
+}
+
+// portName is how a port is called in the FDB.
+func (s *segment) portName(p bridge.Port) control.FDBPort {
+	if p == devicePort {
+		return control.FDBPort{Kind: control.PortDevice, Name: s.dev.Name()}
+	}
+	if v := s.leg.Load().port(p); v != nil {
+		return control.FDBPort{Kind: control.PortVTEP, Name: v.name}
+	}
+	return control.FDBPort{Kind: control.PortVTEP, Name: fmt.Sprintf("port %d", p)}
+}

@@ -1,0 +1,153 @@
+package tunnel
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+// Status says what the node is and how it does, as far as the engine knows: the caller adds what
+// it knows of version and config. Anybody may call it at any time.
+func (n *Node) Status() control.Status {
+	st := control.Status{
+		Network: n.options.Network, State: control.StateUp, PID: os.Getpid(),
+		Node:          control.Node{Name: n.options.Name},
+		UptimeSeconds: n.now().Seconds(),
+	}
+	for _, sock := range n.sockets.listening {
+		st.Listen = append(st.Listen, sock.name())
+	}
+	for _, s := range n.segmentList() {
+		seg, warnings := s.status()
+		st.Segments = append(st.Segments, seg)
+		st.Warnings = append(st.Warnings, warnings...)
+	}
+	if len(st.Warnings) > 0 {
+		st.State = control.StateDegraded
+	}
+	return st
+}
+
+// name is how a socket is called in status and stats.
+func (s *socket) name() string { return "udp " + s.LocalAddr().String() }
+
+// status describes a segment and what is wrong with it.
+func (s *segment) status() (control.SegmentStatus, []control.Warning) {
+	st := control.SegmentStatus{
+		VNI: s.vni, State: control.StateUp, Device: s.deviceStatus(), FDBEntries: s.sw.Len(),
+	}
+	var warnings []control.Warning
+	if d := s.dev.State(); !d.Up {
+		warnings = append(warnings, control.Warning{
+			Code:    "device_down",
+			Message: fmt.Sprintf("vni %d: %s is down: %s", s.vni, s.dev.Name(), d.Reason),
+			Fix:     "it is made again by itself; the log says what holds it up",
+		})
+	}
+	for _, v := range s.leg.Load().vteps() {
+		vt := v.status()
+		st.VTEPs = append(st.VTEPs, vt)
+		if vt.State != control.VTEPOK {
+			warnings = append(warnings, control.Warning{
+				Code:    "vtep_" + string(vt.State),
+				Message: fmt.Sprintf("vni %d: vtep %s: %s", s.vni, vt.Remote, vt.Reason),
+				Fix:     "ip route get " + v.remote.Addr().String(),
+			})
+		}
+	}
+	if len(warnings) > 0 {
+		st.State = control.StateDegraded
+	}
+	return st, warnings
+}
+
+func (s *segment) deviceStatus() control.Device {
+	s.mu.Lock()
+	o := s.options.Device
+	s.mu.Unlock()
+	d := control.Device{
+		Name: s.dev.Name(), Kind: "tap", State: "up", MTU: s.dev.MTU(), MAC: s.mac, Bridge: o.Bridge,
+	}
+	if !s.dev.State().Up {
+		d.State = "down"
+	}
+	for _, a := range o.Addresses {
+		d.Addresses = append(d.Addresses, a.String())
+	}
+	return d
+}
+
+// FDB lists the entries of the segments that f selects. Anybody may call it at any time.
+func (n *Node) FDB(f control.FDBFilter) control.FDB {
+	var out control.FDB
+	for _, s := range n.segmentList() {
+		if f.VNI != 0 && f.VNI != s.vni {
+			continue
+		}
+		for _, e := range s.sw.Entries(n.now()) {
+			out.Entries = append(out.Entries, s.fdbEntry(e))
+		}
+	}
+	return out
+}
+
+func (s *segment) fdbEntry(e bridge.Entry) control.FDBEntry {
+	return control.FDBEntry{
+		VNI: s.vni, VLAN: e.VLAN, MAC: e.MAC, Port: s.portName(e.Port),
+		Kind: control.EntryKind(e.Kind.String()), AgeSeconds: e.Age.Seconds(), Moves: uint64(e.Moves),
+	}
+}
+
+// Stats gives all counters. Anybody may call it at any time.
+func (n *Node) Stats() control.Stats {
+	var out control.Stats
+	for _, s := range n.segmentList() {
+		out.Segments = append(out.Segments, s.stats())
+		for _, v := range s.leg.Load().vteps() {
+			out.VTEPs = append(out.VTEPs, control.VTEPStats{
+				VNI: s.vni, Remote: v.name,
+				RxFrames: v.rx.frames.Load(), RxBytes: v.rx.bytes.Load(),
+				TxFrames: v.tx.frames.Load(), TxBytes: v.tx.bytes.Load(),
+				Drops: v.drops.Map(),
+			})
+		}
+	}
+	for _, sock := range n.sockets.listening {
+		out.Sockets = append(out.Sockets, n.sockets.stats(sock))
+	}
+	return out
+}
+
+func (s *segment) stats() control.SegmentStats {
+	t := s.sw.Stats()
+	return control.SegmentStats{
+		VNI:      s.vni,
+		RxFrames: s.rx.frames.Load(), RxBytes: s.rx.bytes.Load(),
+		TxFrames: s.tx.frames.Load(), TxBytes: s.tx.bytes.Load(),
+		FloodedFrames: s.flooded.Load(), Drops: s.drops.Map(), ICMPTooBig: s.tooBig.Load(),
+		FDB: control.FDBStats{
+			Entries: uint64(s.sw.Len()), Learned: t.Learned, Moved: t.Moved, Aged: t.Aged,
+			TableFull: t.TableFull, PortFull: t.PortFull,
+		},
+	}
+}
+
+// stats counts a listening socket; what its family's pool sent is counted with the first of them.
+func (ss *sockets) stats(sock *socket) control.SocketStats {
+	st := control.SocketStats{
+		Listen:      sock.name(),
+		RxDatagrams: sock.rx.frames.Load(), RxBytes: sock.rx.bytes.Load(),
+		TxDatagrams: sock.tx.frames.Load(), TxBytes: sock.tx.bytes.Load(),
+		RxDrops: sock.Lost(), Drops: sock.drops.Map(),
+	}
+	if sock != ss.first(sock.Is6()) {
+		return st
+	}
+	for _, p := range *ss.pool(sock.Is6()) {
+		st.TxDatagrams += p.tx.frames.Load()
+		st.TxBytes += p.tx.bytes.Load()
+	}
+	return st
+}
