@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+func newCaptureCmd(g *globals) *cobra.Command {
+	var file string
+	var o control.CaptureOptions
+	cmd := &cobra.Command{
+		Use:   "capture -w FILE|-",
+		Short: "Write frames, datagrams and drops as pcapng",
+		Long: "Writes inner frames, outer datagrams and drops as three interfaces of a pcapng file,\n" +
+			"each packet with a comment that says what became of it, until it is interrupted.",
+		Example: "  vxmesh capture -w home.pcapng\n  vxmesh capture -w - | wireshark -k -i -",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case file == "":
+				return usageError(cmd, "say where to: -w FILE, or -w - for a pipe")
+			case o.SnapLen < 0:
+				return usageError(cmd, "--snaplen is a number of bytes, not %d", o.SnapLen)
+			case file == "-" && isTerminal(cmd.OutOrStdout()):
+				return usageError(cmd, "pcapng is not for a terminal; name a file or use a pipe")
+			}
+			c, err := g.client()
+			if err != nil {
+				return err
+			}
+			if file == "-" {
+				return capture(cmd, c, cmd.OutOrStdout(), o)
+			}
+			return captureToFile(cmd, c, file, o)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "write", "w", "", "the file to write, - for the standard output")
+	cmd.Flags().Uint32Var(&o.VNI, "vni", 0, "only this segment")
+	cmd.Flags().IntVar(&o.SnapLen, "snaplen", 0, "bytes to keep of each packet, 0 for all")
+	return cmd
+}
+
+func captureToFile(
+	cmd *cobra.Command, c control.Client, name string, o control.CaptureOptions,
+) error {
+	f := &lateFile{name: name}
+	err := capture(cmd, c, f, o)
+	if closeErr := f.close(); err == nil {
+		err = closeErr
+	}
+	if f.written > 0 {
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, byteCount(f.written))
+	}
+	return err
+}
+
+func capture(cmd *cobra.Command, c control.Client, w io.Writer, o control.CaptureOptions) error {
+	err := c.Capture(cmd.Context(), w, o)
+	if err == nil && cmd.Context().Err() == nil {
+		return errNodeLeft
+	}
+	return err
+}
+
+// A lateFile is made when its first bytes come, so that a capture that never begins leaves none
+// and overwrites none.
+type lateFile struct {
+	name    string
+	f       *os.File
+	written uint64 // bytes
+}
+
+// Write implements [io.Writer].
+func (l *lateFile) Write(b []byte) (n int, err error) {
+	if l.f == nil {
+		// What is captured is everybody's traffic: for the owner alone.
+		l.f, err = os.OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return 0, err
+		}
+	}
+	n, err = l.f.Write(b)
+	l.written += uint64(n)
+	return n, err
+}
+
+func (l *lateFile) close() error {
+	if l.f == nil {
+		return nil
+	}
+	return l.f.Close()
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/config"
+)
+
+func newConfigCmd(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Check, show or make a configuration file",
+		Args:  noSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigCheckCmd(g), newConfigShowCmd(g), newConfigExampleCmd())
+	return cmd
+}
+
+func newConfigCheckCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check [FILE...]",
+		Short: "Report everything wrong with a file, with line and column",
+		Long: "Reports everything wrong with each file, and ends with exit code 3 when there is\n" +
+			"anything. Without FILE it checks the network that --network names, or all of them;\n" +
+			"- is the standard input.",
+		RunE: func(cmd *cobra.Command, args []string) error { return checkConfigs(cmd, g, args) },
+	}
+}
+
+// A configCheck is what `config check --json` prints.
+type configCheck struct {
+	Schema string      `json:"schema"`
+	Files  []fileCheck `json:"files"`
+}
+
+// A fileCheck is what is wrong with one file; no problems are an empty list.
+type fileCheck struct {
+	File     string        `json:"file"`
+	Problems config.Errors `json:"problems"`
+}
+
+func checkConfigs(cmd *cobra.Command, g *globals, args []string) error {
+	if len(args) == 0 {
+		var err error
+		if args, err = configFiles(g.network); err != nil {
+			return err
+		}
+	}
+	var checks []fileCheck
+	wrong := 0
+	for _, arg := range args {
+		_, err := readConfig(cmd.InOrStdin(), arg)
+		problems, ok := errors.AsType[config.Errors](err)
+		if err != nil && !ok {
+			return err
+		}
+		if ok {
+			wrong++
+		} else {
+			problems = config.Errors{}
+		}
+		checks = append(checks, fileCheck{configPath(arg), problems})
+	}
+	if err := printChecks(cmd, g, checks); err != nil || wrong == 0 {
+		return err
+	}
+	return &cmdError{code: exitConfig}
+}
+
+func printChecks(cmd *cobra.Command, g *globals, checks []fileCheck) error {
+	if g.json {
+		return printJSON(cmd.OutOrStdout(), configCheck{"vxmesh.config_check/1", checks})
+	}
+	for _, c := range checks {
+		text := c.File + ": ok"
+		out := cmd.OutOrStdout()
+		if len(c.Problems) > 0 {
+			text, out = fmt.Sprintf("%v\n%s: %s", c.Problems, c.File, count(c.Problems)), cmd.ErrOrStderr()
+		}
+		if _, err := fmt.Fprintln(out, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A configShow is what `config show --json` prints.
+type configShow struct {
+	Schema string         `json:"schema"`
+	Config *config.Config `json:"config"`
+}
+
+func newConfigShowCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Print a file with every default written out",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				files, err := configFiles(g.network)
+				if err != nil {
+					return err
+				}
+				if len(files) > 1 {
+					return usageError(cmd, "there are %d networks; name one", len(files))
+				}
+				args = files
+			}
+			cfg, err := readConfig(cmd.InOrStdin(), args[0])
+			if err != nil {
+				return err
+			}
+			if g.json {
+				return printJSON(cmd.OutOrStdout(), configShow{"vxmesh.config/1", cfg})
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), cfg.Show())
+			return err
+		},
+	}
+}
+
+func newConfigExampleCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "example",
+		Short: "Print a commented file to start from",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), config.Example())
+			return err
+		},
+	}
+}
+
+// readConfig reads the file or network that arg names, or stdin for "-".
+func readConfig(stdin io.Reader, arg string) (*config.Config, error) {
+	if arg == "-" {
+		text, err := io.ReadAll(stdin)
+		if err != nil {
+			return nil, fmt.Errorf("read the configuration: %w", err)
+		}
+		return config.Parse(configPath(arg), text)
+	}
+	path := configPath(arg)
+	cfg, err := config.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &cmdError{
+			code: exitNotFound, err: fmt.Errorf("there is no file %s", path),
+			hints: []string{"`vxmesh config example > home.toml` makes one to start from"},
+		}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &cmdError{code: exitPermission, err: err}
+	}
+	return cfg, err
+}
+
+// configPath is the file that arg means: a path when it looks like one, else that of the network
+// with this name.
+func configPath(arg string) string {
+	switch {
+	case arg == "-":
+		return "<stdin>"
+	case strings.ContainsAny(arg, `./\`):
+		return arg
+	}
+	return filepath.Join(configDir(), arg+".toml")
+}
+
+// configFiles are the files that a command means when it names none: that of the network if there
+// is one, else all that are installed.
+func configFiles(network string) ([]string, error) {
+	if network != "" {
+		return []string{filepath.Join(configDir(), network+".toml")}, nil
+	}
+	files, err := filepath.Glob(filepath.Join(configDir(), "*.toml"))
+	if err == nil && len(files) == 0 {
+		err = &cmdError{
+			code: exitNotFound, err: fmt.Errorf("there is no network in %s", configDir()),
+			hints: []string{"name a file"},
+		}
+	}
+	return files, err
+}
+
+// configDir is where the files of this machine's networks are.
+func configDir() string {
+	switch runtime.GOOS {
+	case "windows":
+		return filepath.Join(os.Getenv("ProgramData"), "vxmesh")
+	case "freebsd":
+		return "/usr/local/etc/vxmesh"
+	}
+	return "/etc/vxmesh"
+}
+
+// printJSON writes v as one indented JSON object.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

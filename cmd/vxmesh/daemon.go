@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/tunnel"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+// A daemon is a running network: the engine, its control socket, and the file it came from.
+type daemon struct {
+	path   string
+	socket string // given on the command line; it wins over the file's
+	log    *slog.Logger
+	level  *slog.LevelVar
+	logs   *control.LogBuffer
+	hub    *control.Hub
+	node   *tunnel.Node
+	seed   *seed
+	api    net.Listener
+
+	mu       sync.Mutex // guards what a reload changes
+	metrics  *metricsServer
+	cfg      *config.Config
+	loadedAt time.Time
+	failure  string // of the last reload; "" when it was taken
+}
+
+// newDaemon opens everything the config asks for. On an error everything is closed again.
+func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
+	d = &daemon{
+		path: path, socket: socket, cfg: cfg, hub: new(control.Hub), loadedAt: time.Now(),
+		level: new(slog.LevelVar),
+	}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	d.level.Set(logLevel(cfg.Log.Level))
+	d.logs = control.NewLogBuffer(d.level)
+	d.log = slog.New(slog.NewMultiHandler(newLogHandler(os.Stderr, cfg.Log.Format, d.level), d.logs))
+	if d.seed, err = openSeed(stateDir(cfg)); err != nil {
+		return d, err
+	}
+	// The socket comes first: it tells whether this network runs already.
+	if d.api, err = control.Listen(d.socketPath(), cfg.Control.Group); err != nil {
+		return d, err
+	}
+	if d.metrics, err = listenMetrics(cfg.Metrics.Listen); err != nil {
+		return d, err
+	}
+	o := engineOptions(cfg)
+	o.Seed, o.Log, o.Events = d.seed.bytes, d.log, d.hub
+	d.node, err = tunnel.New(o)
+	return d, err
+}
+
+// close frees what newDaemon opened, for a daemon that is not run.
+func (d *daemon) close() {
+	if d.api != nil {
+		d.api.Close()
+	}
+	d.metrics.stop()
+	if d.node != nil {
+		d.node.Close()
+	}
+	d.seed.close()
+}
+
+// socketPath is where the control socket is.
+func (d *daemon) socketPath() string {
+	switch {
+	case d.socket != "":
+		return d.socket
+	case d.cfg.Control.Socket != "auto":
+		return d.cfg.Control.Socket
+	}
+	return control.SocketPath(d.cfg.Network.Name)
+}
+
+// run carries traffic and answers clients until ctx ends.
+func (d *daemon) run(ctx context.Context) error {
+	defer d.seed.close()
+	g, ctx := errgroup.WithContext(ctx)
+	backend := d.backend()
+	g.Go(func() error { return d.node.Run(ctx) })
+	g.Go(func() error { return control.Serve(ctx, d.api, backend) })
+	g.Go(func() error { return d.reloadOnSignal(ctx) })
+	d.mu.Lock()
+	d.metrics.serve(backend)
+	d.mu.Unlock()
+	d.log.Info("up", "network", d.cfg.Network.Name, "control", d.socketPath())
+	notifySystemd("READY=1")
+	err := g.Wait()
+	notifySystemd("STOPPING=1")
+	d.mu.Lock()
+	d.metrics.stop()
+	d.mu.Unlock()
+	d.log.Info("down", "network", d.cfg.Network.Name)
+	return err
+}
+
+// reloadOnSignal reads the file again on each SIGHUP.
+func (d *daemon) reloadOnSignal(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			_, _ = d.reload(ctx) // it logs what it did or why not
+		}
+	}
+}
+
+// backend is the daemon as clients see it.
+func (d *daemon) backend() control.Backend {
+	return control.Backend{
+		Status: d.status,
+		Peers:  func() control.Peers { return control.Peers{} },
+		FDB:    d.node.FDB,
+		Stats:  d.node.Stats,
+		AddFDB: d.node.AddFDB, DelFDB: d.node.DelFDB, FlushFDB: d.node.FlushFDB,
+		Reload:  d.reload,
+		Capture: d.node.Capture,
+		Events:  d.hub,
+		Log:     d.logs,
+	}
+}
+
+// status adds to the engine's what the daemon knows of itself.
+func (d *daemon) status() control.Status {
+	st := d.node.Status()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	st.Version = thisVersion().Version
+	st.Config = control.ConfigStatus{
+		File: d.path, LoadedAt: d.loadedAt, ReloadSuccessful: d.failure == "", ReloadError: d.failure,
+	}
+	if d.failure != "" {
+		st.State = control.StateDegraded
+		st.Warnings = append(st.Warnings, control.Warning{
+			Code: "reload_failed", Message: "the last reload was refused: " + d.failure,
+			Fix: "vxmesh config check " + d.path,
+		})
+	}
+	return st
+}
+
+// reload makes the file's new state what runs, whole or not at all.
+func (d *daemon) reload(context.Context) (control.ReloadResult, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	notifySystemd(reloading())
+	defer notifySystemd("READY=1")
+	result, err := d.takeFile()
+	e := control.Event{Time: time.Now(), Type: control.EventReload}
+	if err != nil {
+		d.failure = err.Error()
+		e.Reason = d.failure
+		d.log.Error("reload refused, nothing changed", "file", d.path, "err", err)
+		for _, problem := range control.AsError(err).Details {
+			d.log.Error(problem)
+		}
+	} else {
+		d.failure, d.loadedAt = "", time.Now()
+		e.Reload = &result
+		d.log.Info("reloaded", "file", d.path, "changes", len(result.Changes))
+	}
+	d.hub.Publish(e)
+	return result, err
+}
+
+// takeFile reads the file and applies what changed. The caller holds mu.
+func (d *daemon) takeFile() (control.ReloadResult, error) {
+	result := control.ReloadResult{Network: d.cfg.Network.Name}
+	cfg, err := config.Load(d.path)
+	if err != nil {
+		return result, configProblem(err)
+	}
+	applied := keepRestartKeys(d.cfg, cfg)
+	for _, c := range config.Diff(d.cfg, cfg) {
+		class := control.ChangeApplied
+		if c.Class == config.Restart {
+			class = control.ChangeNeedsRestart
+		}
+		result.Changes = append(result.Changes,
+			control.Change{Key: c.Key, Old: c.Old, New: c.New, Class: class})
+	}
+	metrics := d.metrics
+	if applied.Metrics.Listen != d.cfg.Metrics.Listen {
+		if metrics, err = listenMetrics(applied.Metrics.Listen); err != nil {
+			return result, err
+		}
+	}
+	if err := d.node.Apply(engineOptions(applied)); err != nil {
+		if metrics != d.metrics {
+			metrics.stop()
+		}
+		return result, err
+	}
+	if metrics != d.metrics {
+		d.metrics.stop()
+		d.metrics = metrics
+		d.metrics.serve(d.backend())
+	}
+	d.level.Set(logLevel(applied.Log.Level))
+	d.cfg = applied
+	return result, nil
+}
+
+// configProblem makes the errors of a file what a client shows line by line.
+func configProblem(err error) error {
+	e := control.Errorf(control.CodeConfig, "the config is not valid, nothing changed")
+	var list config.Errors
+	if errors.As(err, &list) {
+		for _, p := range list {
+			e.Details = append(e.Details, p.String())
+		}
+		return e
+	}
+	e.Details = []string{err.Error()}
+	return e
+}

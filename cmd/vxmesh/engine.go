@@ -1,0 +1,114 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tunnel"
+	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
+)
+
+// engineOptions says what the engine has to do for a config.
+func engineOptions(cfg *config.Config) tunnel.Options {
+	o := tunnel.Options{Network: cfg.Network.Name, Name: nodeName(cfg)}
+	for _, l := range cfg.Listen.VXLAN {
+		if l.Addr.IsValid() {
+			o.Listen = append(o.Listen, netip.AddrPortFrom(l.Addr, l.Port))
+			continue
+		}
+		o.Listen = append(o.Listen, netip.AddrPortFrom(netip.IPv4Unspecified(), l.Port),
+			netip.AddrPortFrom(netip.IPv6Unspecified(), l.Port))
+	}
+	for i := range cfg.Segments {
+		o.Segments = append(o.Segments, segmentOptions(&cfg.Segments[i]))
+	}
+	return o
+}
+
+// nodeName is this node's name: the config's, or the host's without its domain.
+func nodeName(cfg *config.Config) string {
+	if cfg.Network.Node != "" {
+		return cfg.Network.Node
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	name, _, _ := strings.Cut(host, ".")
+	return name
+}
+
+func segmentOptions(s *config.Segment) tunnel.SegmentOptions {
+	o := tunnel.SegmentOptions{
+		VNI: s.VNI,
+		Device: tunnel.DeviceOptions{
+			Name: s.Device.Name, MTU: int(s.Device.MTU), MAC: ether.MAC(s.Device.MAC),
+			Bridge: s.Device.Bridge, Addresses: s.Device.Addresses,
+		},
+		FDB: bridge.Options{
+			Ageing: s.FDB.Ageing, MaxEntries: s.FDB.MaxEntries, MaxPerPort: s.FDB.MaxPerPort,
+			Learn: s.FDB.Learn,
+		},
+		Plain: plainOptions(s.VXLAN),
+	}
+	for _, e := range s.FDB.Static {
+		o.Static = append(o.Static,
+			tunnel.StaticEntry{MAC: ether.MAC(e.MAC), VLAN: e.VLAN, VTEP: e.VTEP.AddrPort})
+	}
+	return o
+}
+
+// dfPolicies are the config's words for the outer DF bit.
+var dfPolicies = map[config.DF]vxlan.DF{
+	config.DFUnset: vxlan.DFUnset, config.DFSet: vxlan.DFSet, config.DFInherit: vxlan.DFInherit,
+}
+
+func plainOptions(v *config.VXLAN) tunnel.PlainOptions {
+	if v == nil {
+		return tunnel.PlainOptions{}
+	}
+	o := tunnel.PlainOptions{
+		Group: v.Group, Interface: v.Interface, Local: v.Local,
+		FixedPort:      v.SourcePort == config.SourcePortFixed,
+		Outer:          vxlan.Outer{TTL: int(v.TTL.Value), TOS: int(v.TOS.Value), DF: dfPolicies[v.DF]},
+		NoChecksum:     !v.UDPChecksum,
+		IgnoreReserved: v.ReservedBits == config.ReservedIgnore,
+		Flood:          v.Flood,
+		LearnVTEPs:     v.LearnNewVTEPs,
+	}
+	if v.TTL.Inherit {
+		o.Outer.TTL = vxlan.Inherit
+	}
+	if v.TOS.Inherit {
+		o.Outer.TOS = vxlan.Inherit
+	}
+	for _, r := range v.Remotes {
+		o.Remotes = append(o.Remotes, r.AddrPort)
+	}
+	return o
+}
+
+// keepRestartKeys gives the new config with the values of the running one where they only change
+// with a restart, so that what runs is never half of each.
+func keepRestartKeys(running, file *config.Config) *config.Config {
+	next := *file
+	next.Network, next.Listen, next.Control = running.Network, running.Listen, running.Control
+	next.Security.Identity = running.Security.Identity
+	next.Log.Format = running.Log.Format
+	next.Segments = append([]config.Segment(nil), file.Segments...)
+	for i := range next.Segments {
+		for j := range running.Segments {
+			if running.Segments[j].VNI == next.Segments[i].VNI {
+				d := running.Segments[j].Device
+				next.Segments[i].Device.Kind = d.Kind
+				next.Segments[i].Device.Name = d.Name
+				next.Segments[i].Device.MAC = d.MAC
+			}
+		}
+	}
+	return &next
+}

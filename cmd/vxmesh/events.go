@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+func newEventsCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "events",
+		Short: "Show what changes while it changes",
+		Long: "Shows every change of the FDB, of VTEPs, devices and the config while it happens.\n" +
+			"With --json each line is an object, the first a snapshot of everything, and the\n" +
+			"counters come once a second.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := g.client()
+			if err != nil {
+				return err
+			}
+			events := c.Events(cmd.Context())
+			return follow(cmd.Context(), cmd.OutOrStdout(), g.json, events, eventText)
+		},
+	}
+}
+
+// eventText is an event on one line; "" for the counters, which would bury everything else.
+func eventText(e control.Event) string {
+	what := eventDetail(e)
+	if what == "" {
+		return ""
+	}
+	where := ""
+	if e.VNI != 0 {
+		where = fmt.Sprintf("vni %d  ", e.VNI)
+	}
+	return fmt.Sprintf("%s  %-12s  %s%s", e.Time.Local().Format(time.TimeOnly), e.Type, where, what)
+}
+
+func eventDetail(e control.Event) string {
+	switch {
+	case e.Type == control.EventSnapshot && e.Status != nil && e.FDB != nil:
+		return fmt.Sprintf("%s is %s, %s, %s", e.Status.Network, e.Status.State,
+			plural(len(e.Status.Segments), "segment", "segments"),
+			plural(len(e.FDB.Entries), "entry", "entries"))
+	case e.Entry != nil:
+		return entryText(e.Entry, e.From)
+	case e.VTEP != nil:
+		return withReason(fmt.Sprintf("%s (%s) is %s", e.VTEP.Remote, e.VTEP.Kind, e.VTEP.State),
+			e.VTEP.Reason)
+	case e.Device != nil:
+		return fmt.Sprintf("%s is %s", e.Device.Name, e.Device.State)
+	case e.Reload != nil:
+		return plural(len(e.Reload.Changes), "change", "changes")
+	case e.Warning != nil:
+		return e.Warning.Message
+	case e.Type == control.EventFDBFlushed:
+		return "removed " + plural(e.Count, "entry", "entries")
+	case e.Type == control.EventFDBLimit:
+		return withReason(plural(e.Count, "address", "addresses")+" not learned", e.Reason)
+	case e.Type == control.EventReload:
+		return withReason("refused", e.Reason)
+	case e.Type == control.EventStats:
+		return ""
+	}
+	return withReason("-", e.Reason) // of a newer node
+}
+
+func entryText(e *control.FDBEntry, from *control.FDBPort) string {
+	mac := e.MAC.String()
+	if e.VLAN != 0 {
+		mac += fmt.Sprintf(" vlan %d", e.VLAN)
+	}
+	if from != nil {
+		return fmt.Sprintf("%s  %s -> %s", mac, portText(*from), portText(e.Port))
+	}
+	return fmt.Sprintf("%s  %s", mac, portText(e.Port))
+}
+
+func withReason(text, reason string) string {
+	if reason == "" {
+		return text
+	}
+	return text + ": " + reason
+}

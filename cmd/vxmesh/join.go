@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+func newJoinCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "join FILE|NETWORK",
+		Short: "Run a network in the foreground",
+		Long: "Runs the network of a config file until it is stopped: opens the devices and sockets,\n" +
+			"logs to standard error, reloads on SIGHUP, leaves cleanly on SIGTERM and ctrl-c.",
+		Example: "  sudo vxmesh join home.toml     the network of this file\n" +
+			"  sudo vxmesh join home          the network of /etc/vxmesh/home.toml",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "-" { // where invitations come from, which are not built yet
+				return usageError(cmd, "a network runs from a file that it can read again, not from standard input")
+			}
+			return join(cmd.Context(), g, configPath(args[0]))
+		},
+	}
+}
+
+// join runs the network of a config file until it is told to stop.
+func join(ctx context.Context, g *globals, path string) error {
+	cfg, err := readConfig(nil, path)
+	if err != nil {
+		return err
+	}
+	d, err := newDaemon(path, g.socket, cfg)
+	if err != nil {
+		return joinError(err)
+	}
+	return joinError(d.run(ctx))
+}
+
+// joinError gives an error of starting or running the exit code and the advice that belong to it.
+func joinError(err error) error {
+	if err == nil {
+		return nil
+	}
+	ce := &cmdError{code: exitFailed, err: err, hints: tundev.Hints(err)}
+	var op *net.OpError
+	switch {
+	case errors.Is(err, tundev.ErrPermission), errors.Is(err, fs.ErrPermission):
+		ce.code = exitPermission
+	case errors.Is(err, tundev.ErrInUse), errors.Is(err, control.ErrInUse):
+		ce.code = exitConflict
+	case errors.Is(err, tundev.ErrInvalid):
+		ce.code = exitConfig
+	case errors.Is(err, tundev.ErrNoBridge):
+		ce.code = exitNotFound
+	case errors.Is(err, syscall.EADDRINUSE):
+		ce.code = exitConflict
+		ce.hints = []string{
+			"see who holds the port       ss -lunp",
+			"the kernel's own vxlan devices show with     ip -d link show type vxlan",
+			"or take another port         [listen] vxlan = [\":8472\"]",
+		}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		ce.hints = []string{"listen.vxlan names an address that this machine does not have: ip addr"}
+	case errors.As(err, &op):
+		ce.err = fmt.Errorf("%s %s: %w", op.Op, op.Addr, op.Err)
+	}
+	return ce
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/vxmesh/vxmesh/config"
+)
+
+// logLevel is slog's level for the config's word.
+func logLevel(l config.LogLevel) slog.Level {
+	switch l {
+	case "error":
+		return slog.LevelError
+	case "warn":
+		return slog.LevelWarn
+	case "debug":
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// newLogHandler writes records to w in the form the config asks for. "auto" leaves out times under
+// systemd, whose journal has its own, and uses colour on a terminal.
+func newLogHandler(w io.Writer, format config.LogFormat, level slog.Leveler) slog.Handler {
+	h := &lineHandler{w: w, level: level, mu: new(sync.Mutex)}
+	f, isFile := w.(*os.File)
+	terminal := isFile && term.IsTerminal(int(f.Fd()))
+	switch {
+	case format == "json":
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	case format == "journal", format == "auto" && os.Getenv("JOURNAL_STREAM") != "":
+		h.journal = true
+	case format == "color", format == "auto" && terminal && os.Getenv("NO_COLOR") == "":
+		h.color = true
+	}
+	return h
+}
+
+// A lineHandler writes one line a record: time, level, message, then key=value.
+type lineHandler struct {
+	w       io.Writer
+	level   slog.Leveler
+	journal bool // "<4>" in front, as sd-daemon(3) has it, and no time
+	color   bool
+	attrs   string
+	group   string
+	mu      *sync.Mutex // shared by the handlers made from one
+}
+
+// Enabled implements [slog.Handler].
+func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+
+// levels are how a level looks: its name, its colour, its syslog priority.
+var levels = map[slog.Level]struct {
+	name, color string
+	priority    int
+}{
+	slog.LevelDebug: {"debug", "\x1b[2m", 7},
+	slog.LevelInfo:  {"info ", "\x1b[32m", 6},
+	slog.LevelWarn:  {"warn ", "\x1b[33m", 4},
+	slog.LevelError: {"error", "\x1b[31m", 3},
+}
+
+// Handle implements [slog.Handler].
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	l := levels[r.Level]
+	switch {
+	case h.journal:
+		fmt.Fprintf(&b, "<%d>%s", l.priority, r.Message)
+	case h.color:
+		fmt.Fprintf(&b, "\x1b[2m%s\x1b[0m %s%s\x1b[0m %s", r.Time.Format("15:04:05.000"), l.color,
+			l.name, r.Message)
+	default:
+		fmt.Fprintf(&b, "%s %s %s", r.Time.Format("2006-01-02T15:04:05.000Z07:00"), l.name, r.Message)
+	}
+	b.WriteString(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		h.writeAttr(&b, a)
+		return true
+	})
+	b.WriteByte('\n')
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := io.WriteString(h.w, b.String())
+	return err
+}
+
+// WithAttrs implements [slog.Handler].
+func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var b strings.Builder
+	for _, a := range attrs {
+		h.writeAttr(&b, a)
+	}
+	next := *h
+	next.attrs += b.String()
+	return &next
+}
+
+// WithGroup implements [slog.Handler].
+func (h *lineHandler) WithGroup(name string) slog.Handler {
+	next := *h
+	next.group += name + "."
+	return &next
+}
+
+// writeAttr writes " key=value", quoted where it would not be one word.
+func (h *lineHandler) writeAttr(b *strings.Builder, a slog.Attr) {
+	value := a.Value.Resolve().String()
+	if value == "" {
+		return
+	}
+	if strings.ContainsAny(value, " \"=\n\t\x1b") {
+		value = fmt.Sprintf("%q", value)
+	}
+	fmt.Fprintf(b, " %s%s=%s", h.group, a.Key, value)
+}

@@ -1,0 +1,154 @@
+// Command vxmesh stretches Ethernet segments between machines over VXLAN.
+//
+// It is the only program of the project: `vxmesh join` in the foreground is the daemon, and every
+// other command is a client of its control socket or works on files. The commands turn flags and
+// files into running parts and hold no logic of their own; each stands in a file of its name.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/vxmesh/vxmesh/config"
+)
+
+// commands are the commands of the program, in the order in which help lists them.
+var commands = []func(*globals) *cobra.Command{
+	newJoinCmd,
+	newStatusCmd,
+	newFDBCmd,
+	newStatsCmd,
+	newLogCmd,
+	newEventsCmd,
+	newCaptureCmd,
+	newReloadCmd,
+	newConfigCmd,
+	newVersionCmd,
+}
+
+// globals are the flags that every command has.
+type globals struct {
+	network string // "" when not given
+	socket  string // "" when not given
+	json    bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks; the second is not caught any more and ends the process.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs one command and gives the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	g := &globals{}
+	root := newRootCmd(g)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return printError(stderr, root.ExecuteContext(ctx), g.json)
+}
+
+func newRootCmd(g *globals) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "vxmesh",
+		Short:         "vxmesh stretches Ethernet segments between machines over VXLAN",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return printHelp(cmd) },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&g.network, "network", "n", "", "the network, where there are several")
+	flags.StringVar(&g.socket, "socket", "", "path of the control socket")
+	flags.BoolVar(&g.json, "json", false, "print JSON")
+	root.SetFlagErrorFunc(flagError)
+	for _, build := range commands {
+		root.AddCommand(build(g))
+	}
+	refuseArgs(root)
+	return root
+}
+
+// printHelp prints the short help that `vxmesh` alone gives.
+func printHelp(root *cobra.Command) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", root.Short)
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() && c.Name() != "completion" {
+			fmt.Fprintf(&b, "  vxmesh %-12s %s\n", c.Name(), c.Short)
+		}
+	}
+	b.WriteString("\n`vxmesh config example` prints a file to start from, " +
+		"`vxmesh COMMAND --help` says more.\n")
+	_, err := io.WriteString(root.OutOrStdout(), b.String())
+	return err
+}
+
+// refuseArgs makes every refusal of arguments below c a usage error.
+func refuseArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if _, ours := errors.AsType[*cmdError](err); ours || err == nil {
+				return err
+			}
+			return usageError(cmd, "%v", err)
+		}
+	}
+	for _, sub := range c.Commands() {
+		refuseArgs(sub)
+	}
+}
+
+// noSuchCommand refuses every argument of a command that only groups others.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	if near := config.Nearest(args[0], names); near != "" {
+		return &cmdError{
+			code: exitUsage, err: fmt.Errorf("unknown command %q; did you mean %q?", args[0], near),
+		}
+	}
+	return usageError(cmd, "unknown command %q", args[0])
+}
+
+// flagError names the flag that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return usageError(cmd, "%v", err)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+		return &cmdError{code: exitUsage, err: fmt.Errorf("%w; did you mean --%s?", err, near)}
+	}
+	return usageError(cmd, "%v", err)
+}
+
+// usageError is a refusal of what was typed, with a hint to the command's help.
+func usageError(cmd *cobra.Command, format string, args ...any) error {
+	return &cmdError{
+		code: exitUsage, err: fmt.Errorf(format, args...),
+		hints: []string{fmt.Sprintf("see `%s --help`", cmd.CommandPath())},
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+func newStatsCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stats",
+		Short: "Show frames, bytes, and every drop by its reason",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := g.client()
+			if err != nil {
+				return err
+			}
+			s, err := c.Stats(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return answer(cmd.OutOrStdout(), g.json, s, statsText)
+		},
+	}
+}
+
+func statsText(s control.Stats) string {
+	var parts []string
+	for _, part := range []string{segmentTable(s), vtepStatsTable(s), socketTable(s), dropTable(s)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+func segmentTable(s control.Stats) string {
+	var t table
+	t.add("VNI", "RX FRAMES", "RX BYTES", "TX FRAMES", "TX BYTES", "FLOODED", "DROPPED",
+		"FDB", "LEARNED", "MOVED", "AGED", "REFUSED")
+	for _, seg := range s.Segments {
+		f := seg.FDB
+		t.add(seg.VNI, seg.RxFrames, byteCount(seg.RxBytes), seg.TxFrames, byteCount(seg.TxBytes),
+			seg.FloodedFrames, seg.Drops.Total(),
+			f.Entries, f.Learned, f.Moved, f.Aged, f.TableFull+f.PortFull)
+	}
+	return t.String()
+}
+
+func vtepStatsTable(s control.Stats) string {
+	var t table
+	t.add("VNI", "VTEP", "RX FRAMES", "RX BYTES", "TX FRAMES", "TX BYTES", "DROPPED")
+	for _, v := range s.VTEPs {
+		t.add(v.VNI, v.Remote, v.RxFrames, byteCount(v.RxBytes), v.TxFrames, byteCount(v.TxBytes),
+			v.Drops.Total())
+	}
+	return t.String()
+}
+
+func socketTable(s control.Stats) string {
+	var t table
+	t.add("SOCKET", "RX DATAGRAMS", "RX BYTES", "TX DATAGRAMS", "TX BYTES", "LOST IN KERNEL",
+		"DROPPED")
+	for _, k := range s.Sockets {
+		t.add(k.Listen, k.RxDatagrams, byteCount(k.RxBytes), k.TxDatagrams, byteCount(k.TxBytes),
+			k.RxDrops, k.Drops.Total())
+	}
+	return t.String()
+}
+
+// dropTable lists every reason that has occurred, by where.
+func dropTable(s control.Stats) string {
+	var t table
+	t.add("DROPPED AT", "REASON", "COUNT")
+	add := func(where string, c control.Counts) {
+		for _, reason := range slices.Sorted(maps.Keys(c)) {
+			t.add(where, reason, c[reason])
+		}
+	}
+	for _, seg := range s.Segments {
+		add(fmt.Sprintf("segment %d", seg.VNI), seg.Drops)
+	}
+	for _, v := range s.VTEPs {
+		add(fmt.Sprintf("segment %d, VTEP %s", v.VNI, v.Remote), v.Drops)
+	}
+	for _, k := range s.Sockets {
+		add(k.Listen, k.Drops)
+	}
+	return t.String()
+}
