@@ -77,11 +77,11 @@ on host2 ip address add 10.42.0.2/24 dev vxlan0
 on host2 ip link set vxlan0 up
 on host2 ip -brief address show vxlan0
 
-# Step 4: watch the cable while they talk. (tcpdump gives rights up when it
-# starts, which the root of a user's own namespace may not.)
+# Step 4: watch the cable while they talk: ARP and IPv4 inside VXLAN. (tcpdump gives rights up when
+# it starts, which the root of a user's own namespace may not.)
 watch=
 if command -v tcpdump >/dev/null && [ "$(cat /proc/self/setgroups)" = allow ]; then
-	ip netns exec host2 tcpdump -Z root -l -n -i eth0 -c 4 'udp port 4789' \
+	ip netns exec host2 tcpdump -Z root -l -n -i eth0 -c 4 'udp port 4789 and udp[28:2] != 0x86dd' \
 		>"$work/wire" 2>"$work/tcpdump" &
 	watch=$!
 	until_ok "tcpdump" grep -q listening "$work/tcpdump"

@@ -3,6 +3,7 @@ package tunnel_test
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -250,11 +251,11 @@ func TestVTEPDrops(t *testing.T) {
 	v.raw(w.addr(1), encap(7, nil), unhex(t, "08000000 00000701"))
 	n.send(7, ipv4Frame(t, 2, 1, "00", 65500))
 	n.dropped(map[string]uint64{"runt": 1, "reserved_bits": 1, "too_big": 1})
-	for _, s := range n.Stats().VTEPs {
-		if s.Remote != v.addr.String() || s.Drops.Total() != 3 || s.Drops["runt"] != 1 || s.Drops["too_big"] != 1 {
-			t.Errorf("%+v", s)
-		}
-	}
+	eventually(t, func() bool {
+		s := n.Stats().VTEPs[0]
+		return s.Remote == v.addr.String() && s.Drops.Total() == 3 && s.Drops["runt"] == 1 &&
+			s.Drops["reserved_bits"] == 1 && s.Drops["too_big"] == 1
+	}, func() string { return fmt.Sprintf("%+v", n.Stats().VTEPs) })
 }
 
 // TestECN carries congestion marked on the way into the packet, and marks ours outside.

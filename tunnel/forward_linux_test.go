@@ -36,6 +36,7 @@ func TestTwoNodes(t *testing.T) {
 	}
 	length := uint64(len(question) + 100*len(frame(mac(2), mac(1), "to you")))
 	eventually(t, func() bool { return a.stats(7).TxFrames == 101 }, func() string { return fmt.Sprint(a.stats(7)) })
+	eventually(t, func() bool { return b.stats(7).TxFrames == 1 }, func() string { return fmt.Sprint(b.stats(7)) })
 	st, back := a.stats(7), b.stats(7)
 	if st.TxBytes != length || st.FloodedFrames != 1 || st.RxFrames != 1 || st.RxBytes != uint64(len(answer)) {
 		t.Errorf("a: %+v", st)
@@ -83,9 +84,8 @@ func TestFloodAndStatic(t *testing.T) {
 		}
 	}
 	n.dropped(map[string]uint64{"same_port": 10})
-	if st := n.stats(7); st.FloodedFrames != 37 || st.TxFrames != 3*37+30 {
-		t.Errorf("%d flooded, %d sent", st.FloodedFrames, st.TxFrames)
-	}
+	eventually(t, func() bool { return n.stats(7).FloodedFrames == 37 && n.stats(7).TxFrames == 3*37+30 },
+		func() string { return fmt.Sprintf("%+v", n.stats(7)) })
 }
 
 // TestDeadRemote has a remote that cannot be sent to in the middle of others.

@@ -23,7 +23,7 @@ type keeper struct {
 	n     *Node
 	woken chan struct{}
 
-	// Owned by the goroutine of run.
+	// Owned by New, then by the goroutine of run.
 	groups map[groupKey]*udp.Membership
 }
 

@@ -80,6 +80,7 @@ func (n *Node) open() (err error) {
 		}
 		n.put(s)
 	}
+	n.keeper.refresh() // who is up is in its groups
 	return nil
 }
 
@@ -158,6 +159,7 @@ func (n *Node) closeIO() {
 
 // Close frees what New opened. It is for a node that is not run.
 func (n *Node) Close() {
+	n.keeper.leaveAll()
 	n.closeIO()
 	if n.routes != nil {
 		n.routes.close()

@@ -48,7 +48,7 @@ func (u *uplink) run() error {
 		n, h, err := u.read(true)
 		for ; err == nil; n, h, err = u.read(false) {
 			u.forward(n, h)
-			if len(u.arena)-u.used < 2*slotLen || u.queue.full() {
+			if u.full() {
 				break
 			}
 		}
@@ -62,6 +62,10 @@ func (u *uplink) run() error {
 		}
 	}
 }
+
+// full reports whether it is time to flush: a frame may need a slot for itself and another for the
+// first piece it is cut into.
+func (u *uplink) full() bool { return len(u.arena)-u.used < 2*slotLen || u.queue.full() }
 
 // read reads the next frame behind what the arena already holds.
 func (u *uplink) read(wait bool) (n int, h offload.Header, err error) {

@@ -43,40 +43,44 @@ func TestTTL(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		to := c.LocalAddr().(*net.UDPAddr).AddrPort()
-		four, six := ipv4.NewPacketConn(c), ipv6.NewPacketConn(c)
-		if a.Is6() {
-			err = six.SetControlMessage(ipv6.FlagHopLimit, true)
-		} else {
-			err = four.SetControlMessage(ipv4.FlagTTL, true)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		read := readTTL(t, c, a.Is6())
 		for _, ttl := range []uint8{1, 64, 255} {
+			to := c.LocalAddr().(*net.UDPAddr).AddrPort()
 			m := []udp.Message{{To: to, Data: []byte("x"), TTL: ttl}}
 			a.Write(m, udp.Mode{})
 			if m[0].Failed > 0 {
 				t.Fatal(m[0].Err)
 			}
-			got := 0
-			if a.Is6() {
-				_, cm, _, err := six.ReadFrom(make([]byte, 10))
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = cm.HopLimit
-			} else {
-				_, cm, _, err := four.ReadFrom(make([]byte, 10))
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = cm.TTL
-			}
-			if got != int(ttl) {
+			if got := read(); got != int(ttl) {
 				t.Errorf("%s: TTL %d was sent, %d was received", name, ttl, got)
 			}
 		}
+	}
+}
+
+// readTTL gives what reads the TTL or hop limit of the next datagram.
+func readTTL(t *testing.T, c *net.UDPConn, v6 bool) func() int {
+	t.Helper()
+	check := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v6 {
+		p := ipv6.NewPacketConn(c)
+		check(p.SetControlMessage(ipv6.FlagHopLimit, true))
+		return func() int {
+			_, cm, _, err := p.ReadFrom(make([]byte, 10))
+			check(err)
+			return cm.HopLimit
+		}
+	}
+	p := ipv4.NewPacketConn(c)
+	check(p.SetControlMessage(ipv4.FlagTTL, true))
+	return func() int {
+		_, cm, _, err := p.ReadFrom(make([]byte, 10))
+		check(err)
+		return cm.TTL
 	}
 }
 
