@@ -1,0 +1,101 @@
+# Every target that a person calls has a line of help after its name; `make`
+# alone prints them.
+
+GO       ?= go
+BINARY   := vxmesh
+
+# Go stamps the commit into the binary, which is where `vxmesh version` has it from; without a
+# repository there is nothing to stamp.
+STAMP    := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo true || echo false)
+VERSION  := $(shell git describe --tags --dirty 2>/dev/null || \
+              echo v0.0.0-$$(git rev-parse --short HEAD 2>/dev/null || echo unknown))
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP)
+FUZZTIME ?= 10s
+NFPM     := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+SYSTEMS  := linux darwin windows freebsd openbsd
+MACHINES := amd64 arm64
+TARGETS  := $(foreach os,$(SYSTEMS),$(foreach arch,$(MACHINES),$(os)/$(arch)))
+
+# The race detector needs a C compiler; everything else is built without one.
+RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## show it: pings through real VXLAN to the kernel, in throw-away namespaces
+	@examples/run.sh ./$(BINARY)
+
+.PHONY: build
+build: ## build ./vxmesh
+	$(BUILD) -o $(BINARY) ./cmd/vxmesh
+
+.PHONY: test
+test: unit $(if $(ROOT),lab,no-lab) ## everything that can run here: unit tests, as root also the lab
+
+.PHONY: unit
+unit: ## unit tests (with the race detector where there is a C compiler); no root needed
+	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) ./...
+
+.PHONY: lab
+lab: ## only the lab: real namespaces and the kernel's own vxlan device; root
+	$(GO) test -tags lab -count=1 -timeout 15m ./lab/... ./tundev/...
+
+.PHONY: no-lab
+no-lab:
+	@echo 'The lab was left out: it needs root. Run it with:'
+	@echo '  sudo make lab            or            unshare -Urnm make lab'
+
+.PHONY: bench
+bench: ## throughput, packet rate and latency against the kernel; root, iperf3 (ARGS=-quick)
+	$(GO) run ./bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | \
+	while IFS=: read -r file func; do \
+		echo "$$(dirname "$$file") $${func#func }"; \
+		$(GO) test -run='^$$' -fuzz="^$${func#func }\$$" -fuzztime=$(FUZZTIME) \
+			"$$(dirname "$$file")" </dev/null || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck, complexity, and the rules of the layout
+	@unformatted=$$($(GO) tool gofumpt -l .); test -z "$$unformatted" || \
+		{ echo "not formatted (go tool gofumpt -w .):"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags lab ./...
+	$(GO) tool staticcheck -tags lab ./...
+	$(GO) tool gocognit -over 15 -ignore _test.go .
+	$(GO) tool gocognit -over 30 .
+	$(GO) test -run '^TestLayout' ./cmd/vxmesh
+
+.PHONY: cross
+cross: ## compile and vet for every system and machine that is supported
+	@for target in $(TARGETS); do \
+		echo "$$target"; \
+		export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		$(GO) build ./... && $(GO) vet ./... || exit 1; \
+	done
+
+.PHONY: package
+package: ## tar.gz, deb and rpm for Linux, into dist/
+	@rm -rf dist && mkdir -p dist
+	@for arch in $(MACHINES); do \
+		dir=dist/vxmesh-$(VERSION)-linux-$$arch; mkdir -p $$dir; \
+		GOOS=linux GOARCH=$$arch $(BUILD) -ldflags '-s -w' -o $$dir/$(BINARY) ./cmd/vxmesh && \
+		cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd $$dir && \
+		tar -C dist --owner=0 --group=0 -czf $$dir.tar.gz $$(basename $$dir) && \
+		for format in deb rpm; do \
+			BIN=$$dir/$(BINARY) ARCH=$$arch VERSION=$(VERSION) \
+				$(NFPM) package -f packaging/nfpm.yaml -p $$format -t dist || exit 1; \
+		done && rm -r $$dir || exit 1; \
+	done
+	@ls -l dist
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BINARY) dist
