@@ -241,6 +241,20 @@ func TestArenaNeverOverflows(t *testing.T) {
 	}
 }
 
+// TestTinySegments cuts a super-frame into so many pieces that their headers fill the arena several
+// times over.
+func TestTinySegments(t *testing.T) {
+	s, _, v := stillNode(t)
+	h := superHeader()
+	h.GSOSize = 8
+	const payload = 60000
+	s.up.put(h, tcpFrame(1, payload, true))
+	s.up.flush()
+	if got, want := v.tx.frames.Load(), uint64(payload/8); got != want {
+		t.Errorf("%d frames were sent, want %d", got, want)
+	}
+}
+
 // TestSuperFrameKeepsItsPlace has a super-frame arrive whole behind segments of its flow that are
 // held back for merging.
 func TestSuperFrameKeepsItsPlace(t *testing.T) {

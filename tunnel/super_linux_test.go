@@ -43,7 +43,7 @@ func cutUp(t testing.TB, h offload.Header, f []byte) (frames [][]byte) {
 	if err := s.Start(h, f); err != nil {
 		t.Fatal(err)
 	}
-	for s.Count() > 0 {
+	for range s.Count() {
 		b := make([]byte, s.Len())
 		frames = append(frames, b[:s.Next(b)])
 	}

@@ -15,9 +15,10 @@ import (
 const (
 	// slotLen is room for the largest frame with its header.
 	slotLen = vxlan.HeaderLen + tundev.BufLen
-	// arenaLen holds what waits to be sent, a super-frame that is read, and behind it the frames
-	// that it is cut into, or a good part of them.
-	arenaLen = 4 * slotLen
+	// arenaLen holds what waits to be sent and a super-frame that is read, with room for the
+	// headers of the frames it is cut into. Pieces of super-frames that follow one another share
+	// messages, so some more of them save system calls; many more would not stay in the cache.
+	arenaLen = 7 * slotLen
 )
 
 // An uplink carries frames from one segment's device to its VTEPs:
@@ -34,6 +35,8 @@ type uplink struct {
 	cut   offload.Segmenter
 	queue queue
 	icmp  icmpLimiter
+
+	scratch []byte // a super-frame that cannot be cut in place; nil until there is one
 }
 
 func newUplink(s *segment) *uplink {
@@ -64,7 +67,7 @@ func (u *uplink) run() error {
 }
 
 // full reports whether it is time to flush: a frame may need a slot for itself and another for the
-// first piece it is cut into.
+// headers of the pieces it is cut into.
 func (u *uplink) full() bool { return len(u.arena)-u.used < 2*slotLen || u.queue.full() }
 
 // read reads the next frame behind what the arena already holds.
@@ -188,21 +191,41 @@ func (u *uplink) encap(n int) {
 	u.queue.send(u.arena, start, u.used, u.used-start)
 }
 
-// encapSuper cuts the super-frame into the arena behind it and queues the pieces. If they do not
-// fit, what fits is sent before the rest is cut.
+// encapSuper cuts the super-frame where it lies and queues the pieces: from the last to the first,
+// because each moves back by the headers of those before it.
 func (u *uplink) encapSuper(p *parcel) {
-	behind := u.used + vxlan.HeaderLen + len(p.frame)
-	size := vxlan.HeaderLen + u.cut.Len()
-	start, end := behind, behind
-	for u.cut.Count() > 0 {
-		if end+size > len(u.arena) {
-			u.queue.send(u.arena, start, end, size)
-			u.queue.flush()
-			start, end = behind, behind
-		}
-		vxlan.PutHeader(u.arena[end:], u.s.vni)
-		end += vxlan.HeaderLen + u.cut.Next(u.arena[end+vxlan.HeaderLen:end+size])
+	size, count := vxlan.HeaderLen+u.cut.Len(), u.cut.Count()
+	if u.used+count*size > len(u.arena) {
+		u.encapCopy(p)
+		return
+	}
+	start, end := u.used, u.used
+	for i := count - 1; i >= 0; i-- {
+		piece := u.arena[start+i*size:]
+		n := vxlan.HeaderLen + u.cut.Put(piece[vxlan.HeaderLen:], i)
+		vxlan.PutHeader(piece, u.s.vni)
+		end = max(end, start+i*size+n)
 	}
 	u.queue.send(u.arena, start, end, size)
 	u.used = end
+}
+
+// encapCopy cuts a super-frame whose pieces are so small that their headers do not fit the arena:
+// out of a copy, and what fits is sent before the rest is cut.
+func (u *uplink) encapCopy(p *parcel) {
+	u.scratch = append(u.scratch[:0], p.frame...)
+	if u.cut.Start(p.meta, u.scratch) != nil {
+		return // it has been started before
+	}
+	size, start := vxlan.HeaderLen+u.cut.Len(), u.used
+	for range u.cut.Count() {
+		if u.used+size > len(u.arena) {
+			u.queue.send(u.arena, start, u.used, size)
+			u.flush()
+			start = 0
+		}
+		vxlan.PutHeader(u.arena[u.used:], u.s.vni)
+		u.used += vxlan.HeaderLen + u.cut.Next(u.arena[u.used+vxlan.HeaderLen:u.used+size])
+	}
+	u.queue.send(u.arena, start, u.used, size)
 }

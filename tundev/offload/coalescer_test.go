@@ -50,7 +50,7 @@ func expand(t testing.TB, outs []output) (frames [][]byte) {
 		if err := s.Start(o.h, o.frame); err != nil {
 			t.Fatalf("super-frame with %+v: %v", o.h, err)
 		}
-		for s.Count() > 0 {
+		for range s.Count() {
 			f := make([]byte, s.Len())
 			frames = append(frames, f[:s.Next(f)])
 		}

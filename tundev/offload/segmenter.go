@@ -48,23 +48,27 @@ func putChecksum(field []byte, sum uint16, udp bool) {
 	binary.BigEndian.PutUint16(field, sum)
 }
 
+// maxHeaders is room for all headers of a segment: two VLAN tags, IPv4 and TCP with all options,
+// or IPv6 with as many extension headers as anybody sends.
+const maxHeaders = 256
+
 // A Segmenter cuts one super-frame into frames with complete headers and checksums, as a NIC with
-// TSO or USO would. It holds no memory but the frame it was started on and is used by one
-// goroutine; the zero value is ready for Start.
+// TSO or USO would. It is used by one goroutine; the zero value is ready for Start.
 type Segmenter struct {
 	frame   ether.Frame
 	ip      ether.IP
 	udp     bool
-	cwr     bool // ECN: CWR belongs to the first segment only
-	headers int  // bytes of headers before the payload
-	size    int  // payload bytes of each segment but the last
-	next    int  // offset of the next payload byte
-	index   int  // of the next segment
+	cwr     bool             // ECN: CWR belongs to the first segment only
+	headers int              // bytes of headers before the payload
+	size    int              // payload bytes of each segment but the last
+	index   int              // of the segment that Next gives
+	head    [maxHeaders]byte // the headers as they were, for those that are cut in place
 }
 
-// Start makes the segmenter cut frame, which must stay as it is until the last Next.
+// Start makes the segmenter cut frame, whose payload must stay as it is until it has been cut.
 func (s *Segmenter) Start(h Header, frame []byte) error {
-	*s = Segmenter{frame: frame, size: int(h.GSOSize), cwr: h.GSOType&GSOECN != 0}
+	s.frame, s.size, s.index = frame, int(h.GSOSize), 0
+	s.udp, s.cwr = false, h.GSOType&GSOECN != 0
 	if !s.frame.Valid() || s.size == 0 || h.Flags&NeedsCsum == 0 {
 		return ErrHeader
 	}
@@ -88,18 +92,18 @@ func (s *Segmenter) Start(h Header, frame []byte) error {
 	default:
 		return ErrHeader
 	}
-	if s.headers >= len(frame) {
+	if s.headers >= len(frame) || s.headers > maxHeaders {
 		return ErrHeader
 	}
-	s.next = s.headers
+	copy(s.head[:], frame[:s.headers])
 	return nil
 }
 
 // Len is the length of every segment but the last, which is not longer.
 func (s *Segmenter) Len() int { return s.headers + min(s.size, len(s.frame)-s.headers) }
 
-// Count is the number of segments that Next has still to give.
-func (s *Segmenter) Count() int { return (len(s.frame) - s.next + s.size - 1) / s.size }
+// Count is the number of segments.
+func (s *Segmenter) Count() int { return (len(s.frame) - s.headers + s.size - 1) / s.size }
 
 // PacketLen is the length of the largest segment's IP packet: what has to fit the path's MTU.
 func (s *Segmenter) PacketLen() int { return s.Len() - s.ip.Offset }
@@ -107,35 +111,41 @@ func (s *Segmenter) PacketLen() int { return s.Len() - s.ip.Offset }
 // Next writes the next segment to dst, which must hold Len bytes, and returns its length; 0 after
 // the last one.
 func (s *Segmenter) Next(dst []byte) int {
-	if s.next >= len(s.frame) {
+	if s.index == s.Count() {
 		return 0
 	}
-	payload := s.frame[s.next:min(s.next+s.size, len(s.frame))]
+	s.index++
+	return s.Put(dst, s.index-1)
+}
+
+// Put writes segment i to dst, which must hold Len bytes, and returns its length. dst may overlap
+// the frame where no payload lies that is still to be cut: segments written from the last to the
+// first, each further behind the frame's beginning than its payload, are cut in place.
+func (s *Segmenter) Put(dst []byte, i int) int {
+	from := s.headers + i*s.size
+	payload := s.frame[from:min(from+s.size, len(s.frame))]
 	n := s.headers + len(payload)
 	dst = dst[:n]
-	copy(dst, s.frame[:s.headers])
-	copy(dst[s.headers:], payload)
-	last := s.next+len(payload) == len(s.frame)
-	s.fixIP(dst)
+	copy(dst[s.headers:], payload) // before the headers, which may lie where it was
+	copy(dst, s.head[:s.headers])
+	s.fixIP(dst, i)
 	if s.udp {
 		s.fixUDP(dst)
 	} else {
-		s.fixTCP(dst, last)
+		s.fixTCP(dst, i)
 	}
-	s.next += len(payload)
-	s.index++
 	return n
 }
 
 // fixIP gives the segment its own length and, on IPv4, identification and header checksum.
-func (s *Segmenter) fixIP(dst []byte) {
+func (s *Segmenter) fixIP(dst []byte, i int) {
 	h := dst[s.ip.Offset:]
 	if s.ip.Version == 6 {
 		binary.BigEndian.PutUint16(h[4:], uint16(len(h)-ether.IPv6HeaderLen))
 		return
 	}
 	binary.BigEndian.PutUint16(h[2:], uint16(len(h)))
-	binary.BigEndian.PutUint16(h[4:], s.ip.ID+uint16(s.index))
+	binary.BigEndian.PutUint16(h[4:], s.ip.ID+uint16(i))
 	ether.PutIPv4Checksum(h)
 }
 
@@ -145,14 +155,14 @@ func (s *Segmenter) fixUDP(dst []byte) {
 	s.checksum(dst, h[udpChecksum:udpChecksum+2], ether.ProtoUDP)
 }
 
-func (s *Segmenter) fixTCP(dst []byte, last bool) {
+func (s *Segmenter) fixTCP(dst []byte, i int) {
 	h := dst[s.ip.Transport:]
 	seq := binary.BigEndian.Uint32(h[4:])
-	binary.BigEndian.PutUint32(h[4:], seq+uint32(s.next-s.headers))
-	if !last {
+	binary.BigEndian.PutUint32(h[4:], seq+uint32(i*s.size))
+	if i < s.Count()-1 {
 		h[13] &^= flagFIN | flagPSH
 	}
-	if s.cwr && s.index > 0 {
+	if s.cwr && i > 0 {
 		h[13] &^= flagCWR
 	}
 	s.checksum(dst, h[tcpChecksum:tcpChecksum+2], ether.ProtoTCP)

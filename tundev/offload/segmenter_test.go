@@ -61,15 +61,35 @@ func TestSegmenterModel(t *testing.T) {
 			if !bytes.Equal(dst[:n], w) {
 				t.Fatalf("frame %d of %d, size %d, %+v:\n% x, want\n% x", i, len(want), size, p, dst[:n], w)
 			}
-			if s.Count() != len(want)-i-1 {
-				t.Fatalf("%d frames are left behind frame %d of %d", s.Count(), i, len(want))
-			}
 		}
 		if s.Next(dst) != 0 || !bytes.Equal(dst[s.Len():], bytes.Repeat([]byte{0xee}, 8)) {
 			t.Fatal("there is something behind the last frame")
 		}
 		if !bytes.Equal(super, before) {
 			t.Fatal("the super-frame was changed")
+		}
+		cutInPlace(t, &s, h, super, want)
+	}
+}
+
+// cutInPlace cuts a super-frame from the last segment to the first, each behind 8 bytes of somebody
+// else's and at the place where it is to be sent from.
+func cutInPlace(t *testing.T, s *offload.Segmenter, h offload.Header, super []byte, want [][]byte) {
+	t.Helper()
+	const gap = 8
+	step := gap + len(want[0])
+	buf := make([]byte, len(want)*step+gap)
+	copy(buf[gap:], super)
+	if err := s.Start(h, buf[gap:gap+len(super)]); err != nil {
+		t.Fatal(err)
+	}
+	for i := s.Count() - 1; i >= 0; i-- {
+		s.Put(buf[i*step+gap:], i)
+		copy(buf[i*step:], "12345678")
+	}
+	for i, w := range want {
+		if got := buf[i*step+gap:][:len(w)]; !bytes.Equal(got, w) {
+			t.Fatalf("frame %d of %d, cut in place:\n% x, want\n% x", i, len(want), got, w)
 		}
 	}
 }
