@@ -6,7 +6,7 @@
 //	go test -tags lab ./lab -node kernel -run .. # the kernel's vxlan as the node under test
 //
 // They build the program themselves, or take the one that VXMESH_BINARY names (built with -race,
-// say). Open vSwitch, tshark, ethtool, curl and iproute2 have to be installed; no service of theirs
+// say). Open vSwitch, tshark, ethtool and iproute2 have to be installed; no service of theirs
 // has to run.
 //
 // Every file draws the network of its cases at the top. Throughout, K (K1, K2) is a namespace

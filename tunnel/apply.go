@@ -28,9 +28,11 @@ func (n *Node) Apply(o Options) error {
 		}
 		return err
 	}
+	own := n.ownLinks(n.segmentList())
 	for _, s := range n.segmentList() {
 		if o, keep := wanted[s.vni]; keep {
 			s.commit(o)
+			s.refreshRoutes(own)
 			continue
 		}
 		n.remove(s.vni)

@@ -13,7 +13,7 @@
 //     the uplink's arena until it is flushed, what was received in the downlink's reader until its
 //     next read.
 //   - a keeper, which owns everything slow: ageing, routes, group memberships, learned VTEPs.
-//   - for each segment, the device's own watcher.
+//   - a route watcher, which only wakes the keeper, and for each segment the device's own watcher.
 //
 // The loops read what the keeper and [Node.Apply] publish through atomic pointers, and change
 // nothing of it. A [Node] may be asked for its status from any goroutine.

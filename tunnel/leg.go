@@ -73,7 +73,7 @@ func (l *leg) vteps() []*vtep {
 	return slices.DeleteFunc(slices.Clone(l.ports), func(v *vtep) bool { return v == nil })
 }
 
-// find gives the VTEP of that name or address, or nil. A group has no frames of its own.
+// find gives the VTEP with that address and port, or nil.
 func (l *leg) find(a netip.AddrPort) *vtep {
 	for _, v := range l.ports {
 		if v != nil && v.remote == a {
@@ -175,6 +175,12 @@ func (l *leg) without(gone func(*vtep) bool) (*leg, []*vtep) {
 func (v *vtep) status() control.VTEP {
 	r := v.path.Load()
 	return control.VTEP{Remote: v.name, Kind: v.kind, State: r.state, Reason: r.reason, MTU: r.mtu}
+}
+
+// floods reports whether frames for everybody go to v. With a group they go there once, not to
+// each VTEP heard from.
+func (l *leg) floods(v *vtep) bool {
+	return l.options.Flood && v.kind != control.VTEPLearned
 }
 
 // stale reports whether a learned VTEP is no longer admitted or has been silent for long.

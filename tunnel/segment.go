@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -98,12 +99,6 @@ func (s *segment) setLeg(l *leg) {
 	}
 }
 
-// floods reports whether frames for everybody go to v. With a group they go there once, not to
-// each VTEP heard from.
-func (l *leg) floods(v *vtep) bool {
-	return l.options.Flood && v.kind != control.VTEPLearned
-}
-
 // setStatic replaces the entries that the config pins; what a user added stays.
 func (s *segment) setStatic(old, new []StaticEntry) {
 	for _, e := range old {
@@ -159,20 +154,20 @@ func (s *segment) forgetStale() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.leg.Load()
-	next, removed := l.without(func(v *vtep) bool { return l.stale(v, now) && !s.pinnedTo(v) })
+	stale := func(v *vtep) bool { return l.stale(v, now) }
+	if !slices.ContainsFunc(l.vteps(), stale) {
+		return
+	}
+	pinned := make(map[bridge.Port]bool)
+	for _, e := range s.sw.Entries(now) {
+		if e.Kind == bridge.Static {
+			pinned[e.Port] = true
+		}
+	}
+	next, removed := l.without(func(v *vtep) bool { return stale(v) && !pinned[v.port] })
 	if len(removed) > 0 {
 		s.setLeg(next)
 	}
-}
-
-// pinnedTo reports whether a static entry points to v.
-func (s *segment) pinnedTo(v *vtep) bool {
-	for _, e := range s.sw.Entries(s.node.now()) {
-		if e.Port == v.port && e.Kind == bridge.Static {
-			return true
-		}
-	}
-	return false
 }
 
 // portName is how a port is called in the FDB.

@@ -48,7 +48,8 @@ func (u *uplink) tooBig(v *vtep, p *parcel, mtu int) bool {
 		return false
 	}
 	u.s.dropTo(v, p.frame, drop.TooBig, 1)
-	if u.icmp.allow(u.s.node.now()) { // only answers cost a permit
+	if !p.answered && u.icmp.allow(u.s.node.now()) { // only answers cost a permit
+		p.answered = true
 		u.s.tooBig.Add(1)
 		u.s.writeFrame(offload.Header{}, [][]byte{reply})
 	}

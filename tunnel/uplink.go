@@ -87,6 +87,8 @@ type parcel struct {
 	ip     ether.IP
 	meta   offload.Header
 	packet int // length of the largest IP packet it becomes
+
+	answered bool // its sender has been told that it is too big; once is enough for all VTEPs
 }
 
 // forward asks the switch who gets the frame of n bytes that was read last, and queues it.

@@ -18,10 +18,11 @@ import (
 
 func newConfigCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Check, show or make a configuration file",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "config",
+		Short:   "Check, show or make a configuration file",
+		Example: "  vxmesh config example > home.toml\n  vxmesh config check home.toml",
+		Args:    noSuchCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newConfigCheckCmd(g), newConfigShowCmd(g), newConfigExampleCmd())
 	return cmd
@@ -29,8 +30,9 @@ func newConfigCmd(g *globals) *cobra.Command {
 
 func newConfigCheckCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "check [FILE...]",
-		Short: "Report everything wrong with a file, with line and column",
+		Use:     "check [FILE...]",
+		Short:   "Report everything wrong with a file, with line and column",
+		Example: "  vxmesh config check home.toml\n  vxmesh config check - < home.toml",
 		Long: "Reports everything wrong with each file, and ends with exit code 3 when there is\n" +
 			"anything. Without FILE it checks the network that --network names, or all of them;\n" +
 			"- is the standard input.",
@@ -103,9 +105,10 @@ type configShow struct {
 
 func newConfigShowCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show [FILE]",
-		Short: "Print a file with every default written out",
-		Args:  cobra.MaximumNArgs(1),
+		Use:     "show [FILE]",
+		Short:   "Print a file with every default written out",
+		Example: "  vxmesh config show home.toml\n  vxmesh config show --json home.toml",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				files, err := configFiles(g.network)
@@ -132,9 +135,10 @@ func newConfigShowCmd(g *globals) *cobra.Command {
 
 func newConfigExampleCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "example",
-		Short: "Print a commented file to start from",
-		Args:  cobra.NoArgs,
+		Use:     "example",
+		Short:   "Print a commented file to start from",
+		Example: "  vxmesh config example > home.toml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := io.WriteString(cmd.OutOrStdout(), config.Example())
 			return err

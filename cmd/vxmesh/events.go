@@ -11,8 +11,9 @@ import (
 
 func newEventsCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "events",
-		Short: "Show what changes while it changes",
+		Use:     "events",
+		Short:   "Show what changes while it changes",
+		Example: "  vxmesh events\n  vxmesh events --json",
 		Long: "Shows every change of the FDB, of VTEPs, devices and the config while it happens.\n" +
 			"With --json each line is an object, the first a snapshot of everything, and the\n" +
 			"counters come once a second.",
@@ -53,11 +54,13 @@ func eventDetail(e control.Event) string {
 		return withReason(fmt.Sprintf("%s (%s) is %s", e.VTEP.Remote, e.VTEP.Kind, e.VTEP.State),
 			e.VTEP.Reason)
 	case e.Device != nil:
-		return fmt.Sprintf("%s is %s", e.Device.Name, e.Device.State)
+		return withReason(fmt.Sprintf("%s is %s", e.Device.Name, e.Device.State), e.Reason)
 	case e.Reload != nil:
 		return plural(len(e.Reload.Changes), "change", "changes")
 	case e.Warning != nil:
 		return e.Warning.Message
+	case e.Type == control.EventFDBAged:
+		return "forgot " + plural(e.Count, "silent entry", "silent entries")
 	case e.Type == control.EventFDBFlushed:
 		return "removed " + plural(e.Count, "entry", "entries")
 	case e.Type == control.EventFDBLimit:

@@ -12,6 +12,7 @@ import (
 func newFDBCmd(g *globals) *cobra.Command {
 	cmd := newFDBShowCmd(g)
 	cmd.Use, cmd.Short = "fdb", "Show and change which MAC address is behind which port"
+	cmd.Example = "  vxmesh fdb\n  vxmesh fdb add 52:54:00:1a:22:01 192.0.2.7\n  vxmesh fdb flush --all"
 	cmd.Args = noSuchCommand
 	cmd.AddCommand(newFDBShowCmd(g), newFDBAddCmd(g), newFDBDelCmd(g), newFDBFlushCmd(g))
 	return cmd
@@ -20,9 +21,10 @@ func newFDBCmd(g *globals) *cobra.Command {
 func newFDBShowCmd(g *globals) *cobra.Command {
 	var filter control.FDBFilter
 	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "Show which MAC address is behind which port",
-		Args:  cobra.NoArgs,
+		Use:     "show",
+		Short:   "Show which MAC address is behind which port",
+		Example: "  vxmesh fdb show\n  vxmesh fdb show --vni 4242 --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -63,7 +65,7 @@ func portText(p control.FDBPort) string {
 	return p.Name
 }
 
-const portHelp = "PORT is a VTEP's address[:port], a peer's name, or device."
+const portHelp = "PORT is a VTEP's address[:port], or device."
 
 func newFDBAddCmd(g *globals) *cobra.Command {
 	var req control.FDBAdd
@@ -73,6 +75,8 @@ func newFDBAddCmd(g *globals) *cobra.Command {
 		Long: "Pins an address to a port until the node stops; to keep it, name it in the config.\n" +
 			portHelp,
 		Args: cobra.ExactArgs(2),
+		Example: "  vxmesh fdb add 52:54:00:1a:22:01 192.0.2.7\n" +
+			"  vxmesh fdb add 52:54:00:1a:22:02 192.0.2.8:8472 --vni 4242 --vlan 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if req.MAC, err = ether.ParseMAC(args[0]); err != nil {
@@ -94,7 +98,9 @@ func newFDBDelCmd(g *globals) *cobra.Command {
 		Use:   "del MAC [PORT]",
 		Short: "Delete the entry of an address",
 		Long:  "Deletes the entry of an address, pinned or learned, if it is on PORT.\n" + portHelp,
-		Args:  cobra.RangeArgs(1, 2),
+		Example: "  vxmesh fdb del 52:54:00:1a:22:01\n" +
+			"  vxmesh fdb del 52:54:00:1a:22:01 192.0.2.7 --vlan 10",
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if req.MAC, err = ether.ParseMAC(args[0]); err != nil {
@@ -126,7 +132,8 @@ func newFDBFlushCmd(g *globals) *cobra.Command {
 		Short: "Forget learned addresses",
 		Long: "Forgets the learned addresses for which every flag given holds; pinned ones stay.\n" +
 			portHelp,
-		Args: cobra.NoArgs,
+		Args:    cobra.NoArgs,
+		Example: "  vxmesh fdb flush --all\n  vxmesh fdb flush --port 192.0.2.7",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("vlan") {
 				req.VLAN = &vlan

@@ -25,7 +25,8 @@ func newJoinCmd(g *globals) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "-" { // where invitations come from, which are not built yet
-				return usageError(cmd, "a network runs from a file that it can read again, not from standard input")
+				return usageError(cmd,
+					"a network runs from a file that it can read again, not from standard input")
 			}
 			return join(cmd.Context(), g, configPath(args[0]))
 		},

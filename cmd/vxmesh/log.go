@@ -16,9 +16,10 @@ import (
 func newLogCmd(g *globals) *cobra.Command {
 	var o control.LogOptions
 	cmd := &cobra.Command{
-		Use:   "log",
-		Short: "Show the node's last log records",
-		Args:  cobra.NoArgs,
+		Use:     "log",
+		Short:   "Show the node's last log records",
+		Example: "  vxmesh log\n  vxmesh log -f --level warn",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -41,11 +42,7 @@ func recordText(r control.LogRecord) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-5s  %s", r.Time.Local().Format(time.DateTime), r.Level, r.Msg)
 	for _, key := range slices.Sorted(maps.Keys(r.Attrs)) {
-		text := fmt.Sprint(r.Attrs[key])
-		if text == "" || strings.ContainsAny(text, " =\"\n\t") {
-			text = fmt.Sprintf("%q", text)
-		}
-		fmt.Fprintf(&b, "  %s=%s", key, text)
+		fmt.Fprintf(&b, "  %s=%s", key, word(fmt.Sprint(r.Attrs[key])))
 	}
 	return b.String()
 }

@@ -112,14 +112,11 @@ func (h *lineHandler) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// writeAttr writes " key=value", quoted where it would not be one word.
+// writeAttr writes " key=value"; nothing when the value is empty.
 func (h *lineHandler) writeAttr(b *strings.Builder, a slog.Attr) {
 	value := a.Value.Resolve().String()
 	if value == "" {
 		return
 	}
-	if strings.ContainsAny(value, " \"=\n\t\x1b") {
-		value = fmt.Sprintf("%q", value)
-	}
-	fmt.Fprintf(b, " %s%s=%s", h.group, a.Key, value)
+	fmt.Fprintf(b, " %s%s=%s", h.group, a.Key, word(value))
 }

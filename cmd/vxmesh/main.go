@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -64,11 +63,14 @@ func newRootCmd(g *globals) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "vxmesh",
 		Short:         "vxmesh stretches Ethernet segments between machines over VXLAN",
+		Example:       "  vxmesh config example > home.toml\n  sudo vxmesh join home.toml\n  vxmesh status",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return printHelp(cmd) },
 	}
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageTemplate(usageTemplate)
 	flags := root.PersistentFlags()
 	flags.StringVarP(&g.network, "network", "n", "", "the network, where there are several")
 	flags.StringVar(&g.socket, "socket", "", "path of the control socket")
@@ -79,21 +81,6 @@ func newRootCmd(g *globals) *cobra.Command {
 	}
 	refuseArgs(root)
 	return root
-}
-
-// printHelp prints the short help that `vxmesh` alone gives.
-func printHelp(root *cobra.Command) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", root.Short)
-	for _, c := range root.Commands() {
-		if c.IsAvailableCommand() && c.Name() != "completion" {
-			fmt.Fprintf(&b, "  vxmesh %-12s %s\n", c.Name(), c.Short)
-		}
-	}
-	b.WriteString("\n`vxmesh config example` prints a file to start from, " +
-		"`vxmesh COMMAND --help` says more.\n")
-	_, err := io.WriteString(root.OutOrStdout(), b.String())
-	return err
 }
 
 // refuseArgs makes every refusal of arguments below c a usage error.

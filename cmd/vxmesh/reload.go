@@ -8,8 +8,9 @@ import (
 
 func newReloadCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "reload",
-		Short: "Read the config again, and print what changed",
+		Use:     "reload",
+		Short:   "Read the config again, and print what changed",
+		Example: "  vxmesh reload\n  vxmesh reload -n home",
 		Long: "Reads the config again as SIGHUP does, and prints what changed. A file with an error\n" +
 			"changes nothing: its errors are printed and the exit code is 3.",
 		Args: cobra.NoArgs,
@@ -30,7 +31,6 @@ func newReloadCmd(g *globals) *cobra.Command {
 // classTexts are the classes of a change as people read them.
 var classTexts = map[control.ChangeClass]string{
 	control.ChangeApplied:      "applied",
-	control.ChangeRestarted:    "segment restarted",
 	control.ChangeNeedsRestart: "needs a restart",
 }
 

@@ -60,7 +60,8 @@ func openSeed(dir string) (*seed, error) {
 		}
 		return s, err
 	}
-	return nil, fmt.Errorf("more than %d nodes share the state directory %s: give each its own with network.state", maxSeeds, dir)
+	return nil, fmt.Errorf("more than %d nodes share the state directory %s: "+
+		"give each its own with network.state", maxSeeds, dir)
 }
 
 // errLocked says that another node uses a seed.

@@ -13,9 +13,10 @@ import (
 
 func newStatsCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "stats",
-		Short: "Show frames, bytes, and every drop by its reason",
-		Args:  cobra.NoArgs,
+		Use:     "stats",
+		Short:   "Show frames, bytes, and every drop by its reason",
+		Example: "  vxmesh stats\n  vxmesh stats --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

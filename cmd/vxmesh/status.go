@@ -19,9 +19,10 @@ func newStatusCmd(g *globals) *cobra.Command {
 	var watch time.Duration
 	var check bool
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show segments, devices and VTEPs, and what is wrong with them",
-		Args:  cobra.NoArgs,
+		Use:     "status",
+		Short:   "Show segments, devices and VTEPs, and what is wrong with them",
+		Example: "  vxmesh status\n  vxmesh status --watch=10s\n  vxmesh status --check || echo degraded",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("watch") && watch < 100*time.Millisecond {
 				return usageError(cmd, "--watch is at least 100ms, not %v", watch)

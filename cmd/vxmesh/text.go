@@ -65,6 +65,15 @@ func byteCount(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", v, units[unit])
 }
 
+// word quotes a value that would not read as one word behind its key, or that would steer the
+// terminal.
+func word(value string) string {
+	if value == "" || strings.ContainsAny(value, " =\"\n\t\x1b") {
+		return fmt.Sprintf("%q", value)
+	}
+	return value
+}
+
 // plural is "1 entry", "2 entries".
 func plural[N int | uint64](n N, one, many string) string {
 	if n == 1 {

@@ -22,28 +22,29 @@ const (
 	Off                      // not learned: learning is off, or the port is not there any more
 )
 
-// Learn notes that src sent a frame that came in on p.
+// Learn notes that src sent a frame that came in on p. With [Moved], was is the port where src was
+// known to be before.
 //
 // It may be called concurrently with everything and does not allocate, except where the table
 // grows. For a source that is known on p, and one that is refused, it takes no lock.
-func (s *Switch) Learn(p Port, vlan uint16, src ether.MAC, now time.Duration) Outcome {
+func (s *Switch) Learn(p Port, vlan uint16, src ether.MAC, now time.Duration) (o Outcome, was Port) {
 	if src.IsMulticast() || src.IsZero() {
 		s.totals.invalid.Add(1)
-		return Invalid
+		return Invalid, NoPort
 	}
-	k, o := newKey(vlan, src), s.options.Load()
+	k, opt := newKey(vlan, src), s.options.Load()
 	e, v, seen := s.get(k)
 	switch {
 	case v != 0 && v.pinned():
-		return s.meetPinned(p, v)
-	case !o.Learn:
-		return Off
-	case v.port() == p && v.valid(o, seen, now):
+		return s.meetPinned(p, v), NoPort
+	case !opt.Learn:
+		return Off, NoPort
+	case v.port() == p && v.valid(opt, seen, now):
 		e.refresh(seen, now)
-		return Refreshed
+		return Refreshed, NoPort
 	case v == 0:
-		if r := s.refusal(p, o); r != Added {
-			return r
+		if r := s.refusal(p, opt); r != Added {
+			return r, NoPort
 		}
 	}
 	return s.learnSlowly(p, k, now)
@@ -82,7 +83,7 @@ func (s *Switch) portRefusal(m *member, o *Options) Outcome {
 
 // learnSlowly makes or moves the entry of k. All is looked at again, for it may have changed
 // before the lock was ours.
-func (s *Switch) learnSlowly(p Port, k key, now time.Duration) Outcome {
+func (s *Switch) learnSlowly(p Port, k key, now time.Duration) (Outcome, Port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, m := s.options.Load(), s.ports.Load().member(p)
@@ -94,26 +95,26 @@ func (s *Switch) learnSlowly(p Port, k key, now time.Duration) Outcome {
 	}
 	switch {
 	case m == nil || !o.Learn:
-		return Off
+		return Off, NoPort
 	case v == 0:
 		if r := s.refusal(p, o); r != Added {
-			return r
+			return r, NoPort
 		}
 		s.put(k, 0, newValue(p, Learned, 0), now)
 		s.totals.learned.Add(1)
-		return Added
+		return Added, NoPort
 	case v.pinned():
-		return s.meetPinned(p, v)
+		return s.meetPinned(p, v), NoPort
 	case v.port() == p:
 		e.refresh(seen, now)
-		return Refreshed
+		return Refreshed, NoPort
 	}
 	if r := s.portRefusal(m, o); r != Added {
-		return r
+		return r, NoPort
 	}
 	s.put(k, v, newValue(p, Learned, v.moves()+1), now)
 	s.totals.moved.Add(1)
-	return Moved
+	return Moved, v.port()
 }
 
 // SetOptions replaces the options, at once and for all entries. Where a limit became lower than

@@ -143,7 +143,12 @@ func (p *pair) port() bridge.Port { return bridge.Port(1 + p.r.IntN(6)) }
 
 func (p *pair) learn() {
 	port, a := p.port(), p.address()
-	got, want := p.s.Learn(port, a.vlan, a.mac, p.now), p.m.learn(port, a, p.now)
+	before := p.m.entries[a].Port
+	got, was := p.s.Learn(port, a.vlan, a.mac, p.now)
+	want := p.m.learn(port, a, p.now)
+	if got == bridge.Moved && was != before {
+		p.t.Fatalf("at %v %v moved from %d, model %d", p.now, a, was, before)
+	}
 	if got != want {
 		p.t.Fatalf("at %v learn %v on %d: outcome %d, model %d", p.now, a, port, got, want)
 	}

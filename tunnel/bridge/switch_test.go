@@ -51,7 +51,7 @@ func wantLearn(
 	want bridge.Outcome,
 ) {
 	t.Helper()
-	if got := s.Learn(p, 0, src, now); got != want {
+	if got, _ := s.Learn(p, 0, src, now); got != want {
 		t.Errorf("at %v learn %s on %d: outcome %d, want %d", now, src, p, got, want)
 	}
 }

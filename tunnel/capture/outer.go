@@ -8,13 +8,8 @@ import (
 )
 
 const (
-	ipv4Header = 20 // RFC 791, 3.1, without options
-	ipv6Header = 40 // RFC 8200, 3
-	udpHeader  = 8  // RFC 768
+	maxOuterHeader = ether.IPv6HeaderLen + ether.UDPHeaderLen
 
-	maxOuterHeader = ipv6Header + udpHeader
-
-	protocolUDP  = 17
 	syntheticTTL = 64
 )
 
@@ -24,7 +19,7 @@ var be = binary.BigEndian
 // them.
 func appendOuterHeader(b []byte, p *Packet) []byte {
 	src, dst := p.Src.Addr().Unmap(), p.Dst.Addr().Unmap()
-	n := udpHeader + len(p.Data)
+	n := ether.UDPHeaderLen + len(p.Data)
 	if src.Is4() || dst.Is4() {
 		return appendUDP(appendIPv4(b, as4(src), as4(dst), n), p, n)
 	}
@@ -53,9 +48,9 @@ func as16(a netip.Addr) (b [16]byte) {
 func appendIPv4(b []byte, src, dst [4]byte, n int) []byte {
 	start := len(b)
 	b = append(b, 0x45, 0) // version and header length, TOS
-	b = be.AppendUint16(b, length16(ipv4Header+n))
-	b = append(b, 0, 0, 0, 0)                      // identification, flags and fragment offset
-	b = append(b, syntheticTTL, protocolUDP, 0, 0) // and the checksum
+	b = be.AppendUint16(b, length16(ether.IPv4HeaderLen+n))
+	b = append(b, 0, 0, 0, 0)                         // identification, flags and fragment offset
+	b = append(b, syntheticTTL, ether.ProtoUDP, 0, 0) // and the checksum
 	b = append(append(b, src[:]...), dst[:]...)
 	ether.PutIPv4Checksum(b[start:])
 	return b
@@ -64,7 +59,7 @@ func appendIPv4(b []byte, src, dst [4]byte, n int) []byte {
 func appendIPv6(b []byte, src, dst [16]byte, n int) []byte {
 	b = append(b, 0x60, 0, 0, 0) // version, traffic class, flow label
 	b = be.AppendUint16(b, length16(n))
-	b = append(b, protocolUDP, syntheticTTL)
+	b = append(b, ether.ProtoUDP, syntheticTTL)
 	return append(append(b, src[:]...), dst[:]...)
 }
 
@@ -81,11 +76,11 @@ func appendUDP(b []byte, p *Packet, n int) []byte {
 func putUDPChecksum(h, payload []byte) {
 	const addresses = 8
 	sum := ether.AddSum(ether.Sum(h[addresses:]), ether.Sum(payload))
-	sum = ether.AddSum(ether.AddSum(sum, protocolUDP), be.Uint16(h[ipv6Header+4:]))
+	sum = ether.AddSum(ether.AddSum(sum, ether.ProtoUDP), be.Uint16(h[ether.IPv6HeaderLen+4:]))
 	if sum == 0xffff {
 		sum = 0 // an inverted 0 would say that there is none
 	}
-	be.PutUint16(h[ipv6Header+6:], ^sum)
+	be.PutUint16(h[ether.IPv6HeaderLen+6:], ^sum)
 }
 
 // length16 is n, or 0 where it does not fit, as in a jumbogram (RFC 2675, 3).

@@ -12,7 +12,7 @@ type EventType string
 const (
 	EventSnapshot    EventType = "snapshot"     // Status, FDB, Stats; first of every stream
 	EventFDBLearned  EventType = "fdb_learned"  // VNI, Entry
-	EventFDBMoved    EventType = "fdb_moved"    // VNI, Entry (as it is now), From
+	EventFDBMoved    EventType = "fdb_moved"    // VNI, Entry (as it is now), From if known
 	EventFDBAged     EventType = "fdb_aged"     // VNI, Count
 	EventFDBFlushed  EventType = "fdb_flushed"  // VNI (0 = all), Count
 	EventFDBAdded    EventType = "fdb_added"    // VNI, Entry
@@ -20,7 +20,7 @@ const (
 	EventFDBLimit    EventType = "fdb_limit"    // VNI, Count since the last one, Reason
 	EventVTEPAdded   EventType = "vtep_added"   // VNI, VTEP
 	EventVTEPState   EventType = "vtep_state"   // VNI, VTEP
-	EventDeviceState EventType = "device_state" // VNI, Device
+	EventDeviceState EventType = "device_state" // VNI, Device, Reason if it is down
 	EventReload      EventType = "reload"       // Reload, or Reason when the file was refused
 	EventWarning     EventType = "warning"      // Warning
 	EventStats       EventType = "stats"        // Stats; once a second, made by the server

@@ -24,6 +24,5 @@ type ChangeClass string
 // The classes.
 const (
 	ChangeApplied      ChangeClass = "applied"       // in force, nothing interrupted
-	ChangeRestarted    ChangeClass = "restarted"     // in force, its segment was made anew
 	ChangeNeedsRestart ChangeClass = "needs_restart" // not in force until the node is restarted
 )

@@ -58,7 +58,7 @@ func decodeRequest[T interface{ Check() error }](body []byte) (T, error) {
 // checks every request before the engine sees it.
 func (r FDBAdd) Check() error {
 	if r.Port == "" {
-		return Errorf(CodeUsage, "port is missing: device, a peer's name or a VTEP's address")
+		return Errorf(CodeUsage, "port is missing: device or a VTEP's address")
 	}
 	return checkEntry(r.VNI, r.VLAN, r.MAC)
 }

@@ -62,7 +62,7 @@ type SegmentStatus struct {
 type Device struct {
 	Name      string       `json:"name"`
 	Kind      string       `json:"kind"`  // "tap", "tun", "userspace" or "none"
-	State     string       `json:"state"` // "up", "down" (administratively) or "gone" (being made again)
+	State     string       `json:"state"` // "up", or "down": gone or set down, and being made again
 	MTU       int          `json:"mtu"`   // bytes of IP packet
 	MAC       ether.MAC    `json:"mac"`
 	Bridge    string       `json:"bridge"`    // "" when it is in none

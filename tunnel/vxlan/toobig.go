@@ -64,12 +64,11 @@ func answerableIPv4(frame ether.Frame, ip ether.IP) bool {
 	if ip.Proto != ether.ProtoICMP {
 		return true
 	}
-	// Every type but the queries is an error (RFC 792; RFC 1122, 3.2.2).
 	if ip.Transport >= ip.End {
 		return false
 	}
 	switch frame[ip.Transport] {
-	case 3, 4, 5, 11, 12:
+	case 3, 4, 5, 11, 12: // the types that are errors (RFC 1122, 3.2.2)
 		return false
 	}
 	return true
