@@ -29,6 +29,7 @@ type daemon struct {
 	node   *tunnel.Node
 	seed   *seed
 	api    net.Listener
+	hup    chan os.Signal // SIGHUP asks for a reload
 
 	mu       sync.Mutex // guards what a reload changes
 	metrics  *metricsServer
@@ -41,8 +42,9 @@ type daemon struct {
 func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	d = &daemon{
 		path: path, socket: socket, cfg: cfg, hub: new(control.Hub), loadedAt: time.Now(),
-		level: new(slog.LevelVar),
+		level: new(slog.LevelVar), hup: make(chan os.Signal, 1),
 	}
+	signal.Notify(d.hup, syscall.SIGHUP) // from the very start: untold, it ends the process
 	defer func() {
 		if err != nil {
 			d.close()
@@ -114,14 +116,12 @@ func (d *daemon) run(ctx context.Context) error {
 
 // reloadOnSignal reads the file again on each SIGHUP.
 func (d *daemon) reloadOnSignal(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	defer signal.Stop(d.hup)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hup:
+		case <-d.hup:
 			_, _ = d.reload(ctx) // it logs what it did or why not
 		}
 	}
