@@ -9,6 +9,7 @@ package lab
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -45,6 +46,34 @@ func TestBridgedHosts(t *testing.T) {
 			}
 			n.expectEntry(a.mac("e0"), f.addr(1))
 			n.expectEntry(b.mac("e0"), "device")
+		})
+	}
+}
+
+// TestBridgeKeepsItsMTU: hosts with the usual 1500 behind bridges that know nothing of a tunnel. The
+// bridges keep their MTU, what does not fit is answered, and streams find their way.
+func TestBridgeKeepsItsMTU(t *testing.T) {
+	t.Parallel()
+	for _, f := range []family{v4, v6} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			left, right := pair(t)
+			var ends []*host
+			for i, h := range []*host{left, right} {
+				end := h.bridge("AB"[i : i+1])[0]
+				end.run("ip addr add 10.0.0.%d/24 dev e0", i+1)
+				end.run("ip addr add fd42::%d/64 dev e0 nodad", i+1)
+				ends = append(ends, end)
+				join(h, segment{
+					bridge: "br0", local: f.addr(i + 1), remotes: []string{f.addr(2 - i)},
+				})
+				if link := h.run("ip link show dev br0"); !strings.Contains(link, "mtu 1500") {
+					t.Errorf("the bridge has another mtu: %s", link)
+				}
+			}
+			tcp(t, ends[0], ends[1], "10.0.0.2", 8<<20)
+			tcp(t, ends[1], ends[0], "fd42::1", 8<<20)
+			ends[0].ping("10.0.0.2", 1500-f.overhead()-28, "-M do")
 		})
 	}
 }

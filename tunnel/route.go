@@ -22,6 +22,9 @@ type route struct {
 	source  netip.Addr  // our own address on that way
 }
 
+// clampMTU keeps to what a device may have.
+func clampMTU(mtu int) int { return min(max(mtu, 576), 9000) }
+
 // overhead is what VXLAN costs towards an address.
 func overhead(a netip.Addr) int {
 	if a.Is6() {

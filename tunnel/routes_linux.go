@@ -120,7 +120,16 @@ func (r *routes) innerMTU(o PlainOptions) int {
 	if mtu == 0 { // nobody yet: whoever comes may be on IPv6
 		mtu = defaultMTU - overhead(netip.IPv6Unspecified())
 	}
-	return min(max(mtu, 576), 9000) // what a device may have
+	return clampMTU(mtu)
+}
+
+// linkMTU gives the MTU of an interface, 0 when there is none of that name.
+func (r *routes) linkMTU(name string) int {
+	link, err := r.handle.LinkByName(name)
+	if err != nil {
+		return 0
+	}
+	return link.Attrs().MTU
 }
 
 // index gives the interface index of a name, 0 when there is none.

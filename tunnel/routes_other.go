@@ -37,6 +37,13 @@ func (r *routes) innerMTU(o PlainOptions) int {
 	return defaultMTU - overhead(netip.IPv4Unspecified())
 }
 
+func (r *routes) linkMTU(name string) int {
+	if ifi, err := net.InterfaceByName(name); err == nil {
+		return ifi.MTU
+	}
+	return 0
+}
+
 func (r *routes) index(name string) int {
 	if ifi, err := net.InterfaceByName(name); err == nil {
 		return ifi.Index

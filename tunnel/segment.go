@@ -61,11 +61,16 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 	return s, nil
 }
 
-// deviceOptions says what device the segment wants.
+// deviceOptions says what device the segment wants. In a bridge it gets the bridge's MTU, unless
+// told otherwise: a smaller one would shrink the whole bridge, and the bridge would drop what does
+// not fit without a word, where we tell the sender.
 func (s *segment) deviceOptions(o SegmentOptions) tundev.Options {
 	mtu := o.Device.MTU
 	if mtu == 0 {
 		mtu = s.node.routes.innerMTU(o.Plain)
+		if o.Device.Bridge != "" {
+			mtu = clampMTU(max(mtu, s.node.routes.linkMTU(o.Device.Bridge)))
+		}
 	}
 	return tundev.Options{
 		Name: o.Device.Name, MTU: mtu, MAC: s.mac, Bridge: o.Device.Bridge,
