@@ -198,6 +198,24 @@ func TestReloadSegments(t *testing.T) {
 	k.ping("10.0.0.2", 56)
 }
 
+// TestReloadVNI changes the VNI of the only segment: the new one takes over the device.
+func TestReloadVNI(t *testing.T) {
+	t.Parallel()
+	k, n := newControlLab(t, segment{})
+	k.kernel(segment{
+		vni: 200, device: "vx1", local: "192.0.2.1", remotes: []string{"192.0.2.2"},
+		addresses: []string{"10.1.0.1/24"},
+	}, 4789)
+	for range 2 {
+		n.write(segment{vni: 200, addresses: []string{"10.1.0.2/24"}, remotes: []string{"192.0.2.1"}})
+		n.mustCtl("reload")
+		eventually(t, func() error { return k.canPing("10.1.0.2") })
+		n.write(segment{addresses: []string{"10.0.0.2/24"}, remotes: []string{"192.0.2.1"}})
+		n.mustCtl("reload")
+		eventually(t, func() error { return k.canPing("10.0.0.2") })
+	}
+}
+
 // TestClientThatNeverReads: it is cut off and harms nobody.
 func TestClientThatNeverReads(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func (n *Node) Apply(o Options) error {
 		}
 		return err
 	}
-	own := n.ownLinks(n.segmentList())
+	own := n.self(n.segmentList())
 	for _, s := range n.segmentList() {
 		if o, keep := wanted[s.vni]; keep {
 			s.commit(o)
@@ -36,9 +36,7 @@ func (n *Node) Apply(o Options) error {
 			continue
 		}
 		n.remove(s.vni)
-		if err := s.dev.Close(); err != nil {
-			n.log.Warn("close device", "device", s.dev.Name(), "err", err)
-		}
+		s.close()
 	}
 	n.keeper.wake()
 	return nil
@@ -55,6 +53,10 @@ func (n *Node) prepare(wanted map[uint32]SegmentOptions) (undo []func(), err err
 		if s := n.segment(vni); s != nil {
 			back, err = s.prepare(wanted[vni])
 		} else {
+			if back, err = n.freeDevice(wanted[vni].Device.Name, wanted); err != nil {
+				return undo, fmt.Errorf("vni %d: %w", vni, err)
+			}
+			undo = append(undo, back)
 			back, err = n.addSegment(wanted[vni])
 		}
 		if err != nil {
@@ -63,6 +65,29 @@ func (n *Node) prepare(wanted map[uint32]SegmentOptions) (undo []func(), err err
 		undo = append(undo, back)
 	}
 	return undo, nil
+}
+
+// freeDevice makes the name of a device free for a new segment, by ending the segment that has it
+// if that one is to go; back begins it again.
+func (n *Node) freeDevice(name string, wanted map[uint32]SegmentOptions) (back func(), err error) {
+	for _, s := range n.segmentList() {
+		if s.dev.Name() != name {
+			continue
+		}
+		if _, stays := wanted[s.vni]; stays {
+			return nil, fmt.Errorf("%s is the device of vni %d, which keeps it until the node is "+
+				"restarted: give this segment another device.name", name, s.vni)
+		}
+		old := s.options
+		n.remove(s.vni)
+		s.close()
+		return func() {
+			if _, err := n.addSegment(old); err != nil {
+				n.log.Error("segment not brought back", "vni", old.VNI, "err", err)
+			}
+		}, nil
+	}
+	return func() {}, nil
 }
 
 // addSegment opens and starts a segment; back ends it again.
@@ -75,7 +100,7 @@ func (n *Node) addSegment(o SegmentOptions) (back func(), err error) {
 	n.startSegment(s)
 	return func() {
 		n.remove(s.vni)
-		s.dev.Close()
+		s.close()
 	}, nil
 }
 

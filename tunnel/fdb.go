@@ -22,13 +22,16 @@ func (n *Node) AddFDB(r control.FDBAdd) (control.FDBResult, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.findPort(r.Port, true)
-	if err != nil {
-		return control.FDBResult{}, err
-	}
-	if e, ok := s.sw.Get(r.VLAN, r.MAC, n.now()); ok && e.Kind != bridge.Learned && e.Port != p {
+	e, known := s.sw.Get(r.VLAN, r.MAC, n.now())
+	p, err := s.findPort(r.Port)
+	if known && e.Kind != bridge.Learned && (err != nil || e.Port != p) {
 		return control.FDBResult{}, control.Errorf(control.CodeConflict,
 			"%s is pinned to %s already", r.MAC, s.portName(e.Port).Name)
+	}
+	if err != nil {
+		if p, err = s.newPort(r.Port, err); err != nil {
+			return control.FDBResult{}, err
+		}
 	}
 	if err := s.sw.Add(bridge.Entry{VLAN: r.VLAN, MAC: r.MAC, Port: p, Kind: bridge.Static}); err != nil {
 		return control.FDBResult{}, control.Errorf(control.CodeConflict, "%v", err)
@@ -54,7 +57,7 @@ func (n *Node) DelFDB(r control.FDBDel) (control.FDBResult, error) {
 			"there is no entry for %s (vlan %d) in vni %d", r.MAC, r.VLAN, s.vni)
 	}
 	if r.Port != "" {
-		p, err := s.findPort(r.Port, false)
+		p, err := s.findPort(r.Port)
 		if err != nil {
 			return control.FDBResult{}, err
 		}
@@ -88,7 +91,7 @@ func (n *Node) FlushFDB(r control.FDBFlush) (control.FDBResult, error) {
 		}
 		if r.Port != "" {
 			s.mu.Lock()
-			p, err := s.findPort(r.Port, false)
+			p, err := s.findPort(r.Port)
 			s.mu.Unlock()
 			if err != nil {
 				continue // the port may be another segment's
@@ -121,34 +124,47 @@ func (n *Node) only(vni uint32) (*segment, error) {
 	return nil, control.Errorf(control.CodeNotFound, "there is no segment with vni %d", vni)
 }
 
-// findPort finds a port by name: "device", or a VTEP's address with or without port. With create, an
-// address that is no VTEP yet becomes one. The caller holds mu.
-func (s *segment) findPort(name string, create bool) (bridge.Port, error) {
+// findPort finds a port by name: "device", or a VTEP's address with or without port. The caller holds
+// mu.
+func (s *segment) findPort(name string) (bridge.Port, error) {
 	if name == "device" || name == s.dev.Name() {
 		return devicePort, nil
 	}
-	addr, err := parseVTEP(name)
+	if addr, err := parseVTEP(name); err == nil {
+		if v := s.leg.Load().find(addr); v != nil {
+			return v.port, nil
+		}
+	}
+	return bridge.NoPort, unknownPort(name, []*segment{s})
+}
+
+// newPort makes an address that is no VTEP yet one; unknown is what to say when it is no address.
+// The caller holds mu.
+func (s *segment) newPort(name string, unknown error) (bridge.Port, error) {
+	to, err := parseVTEP(name)
 	if err != nil {
-		return bridge.NoPort, unknownPort(name, []*segment{s})
+		return bridge.NoPort, unknown
 	}
-	if v := s.leg.Load().find(addr); v != nil {
-		return v.port, nil
+	a := to.Addr()
+	switch broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255}); {
+	case to.Port() == 0, a.IsUnspecified(), a.IsMulticast(), a == broadcast:
+		return bridge.NoPort, control.Errorf(control.CodeUsage, "%s is not the address of one vtep", name)
+	case a.Zone() != "" && s.node.routes.index(a.Zone()) == 0:
+		return bridge.NoPort, control.Errorf(control.CodeUsage, "there is no interface %s", a.Zone())
+	case !s.node.sockets.has(a):
+		return bridge.NoPort, control.Errorf(control.CodeUsage,
+			"%s needs a listen.vxlan address of its family", name)
 	}
-	if !create {
-		return bridge.NoPort, unknownPort(name, []*segment{s})
-	}
-	if a := addr.Addr(); a.IsUnspecified() || a.IsMulticast() || !s.node.sockets.has(a) {
-		return bridge.NoPort, control.Errorf(control.CodeUsage, "%s cannot be a vtep here", name)
-	}
-	return s.staticVTEP(addr).port, nil
+	return s.staticVTEP(to).port, nil
 }
 
 // parseVTEP reads an address with or without port.
 func parseVTEP(name string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return netip.AddrPortFrom(a, vxlan.Port), nil
+		return netip.AddrPortFrom(a.Unmap(), vxlan.Port), nil
 	}
-	return netip.ParseAddrPort(name)
+	a, err := netip.ParseAddrPort(name)
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), err
 }
 
 // unknownPort names the ports there are.

@@ -12,9 +12,11 @@ import (
 const (
 	// keeperEvery is how often the keeper looks after everything without being woken.
 	keeperEvery = time.Second
-	// keeperPause is how long it rests in between: a storm of changes, or of datagrams that do
-	// not fit, must not keep it asking the kernel.
+	// keeperPause is how long it rests in between, and keeperRest how many times as long as it
+	// took: a storm of changes, of new sources, or of datagrams that do not fit must not keep it
+	// asking the kernel.
 	keeperPause = 20 * time.Millisecond
+	keeperRest  = 10
 )
 
 // A keeper owns what is slow and what takes time: ageing, the ways to the remotes, membership in
@@ -51,12 +53,14 @@ func (k *keeper) run(ctx context.Context) error {
 	tick := time.NewTicker(keeperEvery)
 	defer tick.Stop()
 	for {
+		start := time.Now()
 		k.refresh()
+		pause := min(max(keeperPause, keeperRest*time.Since(start)), keeperEvery)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-k.woken:
-			rest := time.NewTimer(keeperPause)
+			rest := time.NewTimer(pause)
 			select {
 			case <-ctx.Done():
 			case <-rest.C:
@@ -81,7 +85,7 @@ func (k *keeper) age() {
 // refresh asks again how every VTEP is reached, and keeps the memberships that are needed.
 func (k *keeper) refresh() {
 	segments := k.n.segmentList()
-	own := k.n.ownLinks(segments)
+	own := k.n.self(segments)
 	wanted := make(map[groupKey]func() (*udp.Membership, error))
 	for _, s := range segments {
 		s.refreshRoutes(own)
@@ -128,10 +132,10 @@ func (k *keeper) leaveAll() {
 }
 
 // refreshRoutes looks up the way to each VTEP of the segment and tells of what changed.
-func (s *segment) refreshRoutes(own map[int]string) {
+func (s *segment) refreshRoutes(own self) {
 	l := s.leg.Load()
 	for _, v := range l.vteps() {
-		old, now := v.path.Load(), s.node.routes.to(v.remote.Addr(), &l.options, own)
+		old, now := v.path.Load(), s.node.routes.to(v.remote, &l.options, own)
 		if *old == *now {
 			continue
 		}
@@ -140,7 +144,10 @@ func (s *segment) refreshRoutes(own map[int]string) {
 			continue
 		}
 		level := slog.LevelInfo
-		if now.state != control.VTEPOK {
+		switch {
+		case !v.listed(): // anybody can make us learn one
+			level = slog.LevelDebug
+		case now.state != control.VTEPOK:
 			level = slog.LevelWarn
 		}
 		s.log.Log(context.Background(), level, "vtep "+string(now.state), "vtep", v.name,

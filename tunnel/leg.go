@@ -94,8 +94,7 @@ func (l *leg) rebuild(o PlainOptions, listenPort uint16) *leg {
 			if v == nil {
 				continue
 			}
-			if kind, listed := wanted[v.remote]; listed && kind != v.kind ||
-				!listed && v.kind != control.VTEPLearned {
+			if kind, listed := wanted[v.remote]; listed && kind != v.kind || !listed && v.listed() {
 				next.ports[i] = nil
 			}
 		}
@@ -143,16 +142,16 @@ func (l *leg) index() {
 			continue
 		}
 		a := v.remote.Addr().WithZone("")
-		if old := l.sources[a]; old == nil || old.kind == control.VTEPLearned {
+		if old := l.sources[a]; old == nil || !old.listed() {
 			l.sources[a] = v
 		}
 	}
 }
 
-// with gives a snapshot with one more, learned VTEP.
-func (l *leg) with(a netip.AddrPort) (*leg, *vtep) {
+// with gives a snapshot with one more VTEP, learned or pinned.
+func (l *leg) with(a netip.AddrPort, kind control.VTEPKind) (*leg, *vtep) {
 	next := &leg{options: l.options, ports: slices.Clone(l.ports)}
-	v := next.insert(a, control.VTEPLearned)
+	v := next.insert(a, kind)
 	next.index()
 	return next, v
 }
@@ -177,14 +176,24 @@ func (v *vtep) status() control.VTEP {
 	return control.VTEP{Remote: v.name, Kind: v.kind, State: r.state, Reason: r.reason, MTU: r.mtu}
 }
 
-// floods reports whether frames for everybody go to v. With a group they go there once, not to
-// each VTEP heard from.
-func (l *leg) floods(v *vtep) bool {
-	return l.options.Flood && v.kind != control.VTEPLearned
+// listed reports whether the config names the VTEP.
+func (v *vtep) listed() bool {
+	return v.kind == control.VTEPRemote || v.kind == control.VTEPGroup
 }
 
-// stale reports whether a learned VTEP is no longer admitted or has been silent for long.
+// floods reports whether frames for everybody go to v. With a group they go there once, not to
+// each VTEP heard from.
+func (l *leg) floods(v *vtep) bool { return l.options.Flood && v.listed() }
+
+// stale reports whether a VTEP has no reason to stay, unless an address is pinned to it: a learned
+// one that is no longer admitted or has been silent for long, or one made for a pinned address.
 func (l *leg) stale(v *vtep, now time.Duration) bool {
-	idle := now-time.Duration(v.heard.Load()) > learnedVTEPIdle
-	return v.kind == control.VTEPLearned && (idle || !l.options.admitsAnyone())
+	switch v.kind {
+	case control.VTEPLearned:
+		idle := now-time.Duration(v.heard.Load()) > learnedVTEPIdle
+		return idle || !l.options.admitsAnyone()
+	case control.VTEPPinned:
+		return true
+	}
+	return false
 }

@@ -93,7 +93,7 @@ func (n *Node) openSegment(o SegmentOptions) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.refreshRoutes(n.ownLinks(append(n.segmentList(), s)))
+	s.refreshRoutes(n.self(append(n.segmentList(), s)))
 	return s, nil
 }
 
@@ -150,11 +150,11 @@ func (n *Node) closeIO() {
 	if n.sockets != nil {
 		n.sockets.close()
 	}
+	var closing sync.WaitGroup // the kernel takes its time over each
 	for _, s := range n.segmentList() {
-		if err := s.dev.Close(); err != nil {
-			n.log.Warn("close device", "device", s.dev.Name(), "err", err)
-		}
+		closing.Go(s.close)
 	}
+	closing.Wait()
 }
 
 // Close frees what New opened. It is for a node that is not run.
@@ -196,15 +196,15 @@ func (n *Node) remove(vni uint32) {
 	n.segments.Store(&m)
 }
 
-// ownLinks gives the interface index of each segment's device.
-func (n *Node) ownLinks(segments []*segment) map[int]string {
-	own := make(map[int]string, len(segments))
+// self tells what of the underlay is this node: nothing may be tunnelled there.
+func (n *Node) self(segments []*segment) self {
+	me := self{links: make(map[int]string, len(segments)), listens: n.sockets.addrs()}
 	for _, s := range segments {
 		if index := n.routes.index(s.dev.Name()); index != 0 {
-			own[index] = s.dev.Name()
+			me.links[index] = s.dev.Name()
 		}
 	}
-	return own
+	return me
 }
 
 // publish tells everybody who follows.

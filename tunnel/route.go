@@ -2,6 +2,8 @@ package tunnel
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -24,6 +26,40 @@ type route struct {
 
 // clampMTU keeps to what a device may have.
 func clampMTU(mtu int) int { return min(max(mtu, 576), 9000) }
+
+// self is what of the underlay is this node itself.
+type self struct {
+	links   map[int]string   // the segments' devices, by interface index
+	listens []netip.AddrPort // where the sockets are bound
+}
+
+// hears reports whether a datagram to one of this machine's addresses arrives here.
+func (m *self) hears(a netip.AddrPort) bool {
+	return slices.ContainsFunc(m.listens, func(l netip.AddrPort) bool {
+		bound := l.Addr()
+		return l.Port() == a.Port() && bound.Is4() == a.Addr().Is4() &&
+			(bound.IsUnspecified() || bound == a.Addr())
+	})
+}
+
+// fix is what shows a person more about a route that is not ok.
+func (r *route) fix(remote netip.Addr) string {
+	if remote.IsMulticast() || strings.HasPrefix(r.reason, noInterface) {
+		return "ip link show"
+	}
+	if r.state == control.VTEPLoop {
+		return "take it out of remotes, or give the underlay a route: ip route get " + remote.String()
+	}
+	return "ip route get " + remote.String()
+}
+
+// noInterface begins the reason of a route that needs an interface that is not there.
+const noInterface = "there is no interface "
+
+// loop is the route of a remote that is this node: nothing is sent there.
+func loop(reason string) *route {
+	return &route{state: control.VTEPLoop, reason: reason, blocked: drop.Loop}
+}
 
 // overhead is what VXLAN costs towards an address.
 func overhead(a netip.Addr) int {

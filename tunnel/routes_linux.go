@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vxmesh/vxmesh/tunnel/control"
-	"github.com/vxmesh/vxmesh/tunnel/drop"
 )
 
 // routes asks the kernel how remotes are reached. It may be used by any goroutine.
@@ -29,9 +28,9 @@ func newRoutes() (*routes, error) {
 
 func (r *routes) close() { r.handle.Close() }
 
-// to finds the way to a remote. own maps the index of each segment's device to its name: what is
-// routed there would be tunnelled in itself.
-func (r *routes) to(remote netip.Addr, o *PlainOptions, own map[int]string) *route {
+// to finds the way to a remote, and that it does not lead back to this node itself.
+func (r *routes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
+	remote := to.Addr()
 	name := o.Interface
 	if name == "" {
 		name = remote.Zone()
@@ -40,7 +39,7 @@ func (r *routes) to(remote netip.Addr, o *PlainOptions, own map[int]string) *rou
 	if name != "" {
 		link, err := r.handle.LinkByName(name)
 		if err != nil {
-			return noRoute("there is no interface " + name)
+			return noRoute(noInterface + name)
 		}
 		out.ifIndex = link.Attrs().Index
 		if remote.IsMulticast() { // leaves by the interface, whatever the routes say
@@ -54,20 +53,25 @@ func (r *routes) to(remote netip.Addr, o *PlainOptions, own map[int]string) *rou
 	}
 	found, err := r.handle.RouteGetWithOptions(remote.WithZone("").AsSlice(), ask)
 	if err != nil || len(found) == 0 {
-		return noRoute(routeError(err))
+		return noRoute(r.routeError(err, o.Local))
 	}
-	return out.fill(r, &found[0], remote, own)
+	return out.fill(r, &found[0], to, own)
 }
 
 // fill takes over what the kernel said.
-func (out *route) fill(r *routes, k *netlink.Route, remote netip.Addr, own map[int]string) *route {
-	if dev, ok := own[k.LinkIndex]; ok {
-		out.state, out.blocked = control.VTEPLoop, drop.Loop
-		out.reason = fmt.Sprintf("%s is routed into %s itself; give the underlay a route of its own",
-			remote, dev)
-		return out
+func (out *route) fill(r *routes, k *netlink.Route, to netip.AddrPort, own self) *route {
+	remote := to.Addr()
+	if dev, ok := own.links[k.LinkIndex]; ok {
+		return loop(fmt.Sprintf("%s is routed into %s itself; give the underlay a route of its own",
+			remote, dev))
 	}
 	switch k.Type {
+	case unix.RTN_LOCAL:
+		if own.hears(to) {
+			return loop(fmt.Sprintf("%s is this node itself; leave it out of its remotes", to))
+		}
+	case unix.RTN_BROADCAST:
+		return loop(fmt.Sprintf("%s is a broadcast address, which this node hears too", remote))
 	case unix.RTN_UNREACHABLE, unix.RTN_BLACKHOLE, unix.RTN_PROHIBIT:
 		return noRoute("the route to " + remote.String() + " is a dead end")
 	}
@@ -93,23 +97,32 @@ func noRoute(reason string) *route {
 }
 
 // routeError says in words why there is no route.
-func routeError(err error) string {
+func (r *routes) routeError(err error, local netip.Addr) string {
+	if local.IsValid() && !r.has(local) {
+		return "local " + local.String() + " is no address of this machine"
+	}
 	if errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) || err == nil {
 		return "no route leads there"
 	}
 	return err.Error()
 }
 
+// has reports whether this machine has an address.
+func (r *routes) has(a netip.Addr) bool {
+	found, err := r.handle.RouteGet(a.AsSlice())
+	return err == nil && len(found) > 0 && found[0].Type == unix.RTN_LOCAL
+}
+
 // innerMTU is the largest MTU whose frames reach every remote of a plain leg without
 // fragmentation, as far as the links on this machine tell.
-func (r *routes) innerMTU(o PlainOptions) int {
+func (r *routes) innerMTU(o PlainOptions, own self) int {
 	remotes := o.Remotes
 	if o.Group.IsValid() {
 		remotes = append(remotes[:len(remotes):len(remotes)], netip.AddrPortFrom(o.Group, 0))
 	}
 	mtu := 0
 	for _, a := range remotes {
-		m := r.to(a.Addr(), &o, nil).mtu
+		m := r.to(a, &o, own).mtu
 		if m == 0 {
 			m = defaultMTU - overhead(a.Addr())
 		}

@@ -18,7 +18,8 @@ func newRoutes() (*routes, error) { return &routes{}, nil }
 
 func (r *routes) close() {}
 
-func (r *routes) to(remote netip.Addr, o *PlainOptions, _ map[int]string) *route {
+func (r *routes) to(to netip.AddrPort, o *PlainOptions, _ self) *route {
+	remote := to.Addr()
 	name := o.Interface
 	if name == "" {
 		name = remote.Zone()
@@ -28,7 +29,7 @@ func (r *routes) to(remote netip.Addr, o *PlainOptions, _ map[int]string) *route
 	}
 }
 
-func (r *routes) innerMTU(o PlainOptions) int {
+func (r *routes) innerMTU(o PlainOptions, _ self) int {
 	for _, a := range o.Remotes {
 		if a.Addr().Is6() {
 			return defaultMTU - overhead(a.Addr())

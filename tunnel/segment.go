@@ -67,7 +67,7 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 func (s *segment) deviceOptions(o SegmentOptions) tundev.Options {
 	mtu := o.Device.MTU
 	if mtu == 0 {
-		mtu = s.node.routes.innerMTU(o.Plain)
+		mtu = s.node.routes.innerMTU(o.Plain, self{listens: s.node.sockets.addrs()})
 		if o.Device.Bridge != "" {
 			mtu = clampMTU(max(mtu, s.node.routes.linkMTU(o.Device.Bridge)))
 		}
@@ -98,9 +98,11 @@ func (s *segment) setLeg(l *leg) {
 			}
 		}
 	}
-	s.leg.Store(l)
+	old := s.leg.Swap(l)
 	for _, v := range l.vteps() {
-		s.sw.AddPort(v.port, bridge.VTEP, l.floods(v))
+		if old == nil || old.port(v.port) != v || old.floods(v) != l.floods(v) {
+			s.sw.AddPort(v.port, bridge.VTEP, l.floods(v)) // costs something for each port there is
+		}
 	}
 }
 
@@ -122,7 +124,7 @@ func (s *segment) staticVTEP(a netip.AddrPort) *vtep {
 	if v := l.find(a); v != nil {
 		return v
 	}
-	next, v := l.with(a)
+	next, v := l.with(a, control.VTEPPinned)
 	s.setLeg(next)
 	return v
 }
@@ -145,7 +147,7 @@ func (s *segment) learnVTEP(from netip.Addr) *vtep {
 	if !l.options.admitsAnyone() || len(l.sources) >= maxLearnedVTEPs+len(l.options.Remotes) {
 		return nil
 	}
-	next, v := l.with(netip.AddrPortFrom(from, s.node.sockets.port))
+	next, v := l.with(netip.AddrPortFrom(from, s.node.sockets.port), control.VTEPLearned)
 	v.heard.Store(int64(s.node.now()))
 	s.setLeg(next)
 	s.node.publishVTEP(control.EventVTEPAdded, s.vni, v)
@@ -153,7 +155,10 @@ func (s *segment) learnVTEP(from netip.Addr) *vtep {
 	return v
 }
 
-// forgetStale drops learned VTEPs that nobody needs any more; a pinned address needs its VTEP.
+// maxForgotten bounds how many VTEPs are dropped at a time: each costs a sweep through the FDB.
+const maxForgotten = 16
+
+// forgetStale drops VTEPs that nobody needs any more.
 func (s *segment) forgetStale() {
 	now := s.node.now()
 	s.mu.Lock()
@@ -169,9 +174,23 @@ func (s *segment) forgetStale() {
 			pinned[e.Port] = true
 		}
 	}
-	next, removed := l.without(func(v *vtep) bool { return stale(v) && !pinned[v.port] })
+	left := maxForgotten
+	next, removed := l.without(func(v *vtep) bool {
+		if left == 0 || !stale(v) || pinned[v.port] {
+			return false
+		}
+		left--
+		return true
+	})
 	if len(removed) > 0 {
 		s.setLeg(next)
+	}
+}
+
+// close closes the device.
+func (s *segment) close() {
+	if err := s.dev.Close(); err != nil {
+		s.log.Warn("close device", "device", s.dev.Name(), "err", err)
 	}
 }
 

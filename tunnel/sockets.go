@@ -124,6 +124,15 @@ func (ss *sockets) first(v6 bool) *socket {
 	return nil
 }
 
+// addrs lists where the listening sockets are bound.
+func (ss *sockets) addrs() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(ss.listening))
+	for i, s := range ss.listening {
+		addrs[i] = s.LocalAddr()
+	}
+	return addrs
+}
+
 // has reports whether remotes of a's family can be sent to.
 func (ss *sockets) has(a netip.Addr) bool { return ss.first(a.Is6()) != nil }
 

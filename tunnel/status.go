@@ -2,7 +2,10 @@ package tunnel
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -38,22 +41,15 @@ func (s *segment) status() (control.SegmentStatus, []control.Warning) {
 	st := control.SegmentStatus{
 		VNI: s.vni, State: control.StateUp, Device: s.deviceStatus(), FDBEntries: s.sw.Len(),
 	}
-	var warnings []control.Warning
-	if d := s.dev.State(); !d.Up {
-		warnings = append(warnings, control.Warning{
-			Code:    "device_down",
-			Message: fmt.Sprintf("vni %d: %s is down: %s", s.vni, s.dev.Name(), d.Reason),
-			Fix:     "it is made again by itself; the log says what holds it up",
-		})
-	}
+	warnings := s.deviceWarnings(st.Device)
 	for _, v := range s.leg.Load().vteps() {
 		vt := v.status()
 		st.VTEPs = append(st.VTEPs, vt)
-		if vt.State != control.VTEPOK {
+		if vt.State != control.VTEPOK && v.listed() {
 			warnings = append(warnings, control.Warning{
 				Code:    "vtep_" + string(vt.State),
 				Message: fmt.Sprintf("vni %d: vtep %s: %s", s.vni, vt.Remote, vt.Reason),
-				Fix:     "ip route get " + v.remote.Addr().String(),
+				Fix:     v.path.Load().fix(v.remote.Addr()),
 			})
 		}
 	}
@@ -63,6 +59,31 @@ func (s *segment) status() (control.SegmentStatus, []control.Warning) {
 	return st, warnings
 }
 
+// deviceWarnings says what is wrong with the device.
+func (s *segment) deviceWarnings(d control.Device) (warnings []control.Warning) {
+	if state := s.dev.State(); !state.Up {
+		return []control.Warning{{
+			Code:    "device_down",
+			Message: fmt.Sprintf("vni %d: %s is down: %s", s.vni, d.Name, state.Reason),
+			Fix:     "ip -d link show " + d.Name,
+		}}
+	}
+	s.mu.Lock()
+	wanted := s.options.Device.Addresses
+	s.mu.Unlock()
+	for _, a := range wanted {
+		if !slices.Contains(d.Addresses, a.String()) {
+			warnings = append(warnings, control.Warning{
+				Code:    "address_missing",
+				Message: fmt.Sprintf("vni %d: somebody removed %s from %s", s.vni, a, d.Name),
+				Fix:     fmt.Sprintf("ip addr add %s dev %s", a, d.Name),
+			})
+		}
+	}
+	return warnings
+}
+
+// deviceStatus describes the device as it is.
 func (s *segment) deviceStatus() control.Device {
 	s.mu.Lock()
 	o := s.options.Device
@@ -73,10 +94,32 @@ func (s *segment) deviceStatus() control.Device {
 	if !s.dev.State().Up {
 		d.State = "down"
 	}
+	has := addressesOf(d.Name)
 	for _, a := range o.Addresses {
-		d.Addresses = append(d.Addresses, a.String())
+		if has == nil || has[a] {
+			d.Addresses = append(d.Addresses, a.String())
+		}
 	}
 	return d
+}
+
+// addressesOf gives the addresses of an interface, nil when there is none of that name.
+func addressesOf(name string) map[netip.Prefix]bool {
+	ifi, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil
+	}
+	list, err := ifi.Addrs()
+	if err != nil {
+		return nil
+	}
+	has := make(map[netip.Prefix]bool, len(list))
+	for _, a := range list {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			has[p] = true
+		}
+	}
+	return has
 }
 
 // FDB lists the entries of the segments that f selects. Anybody may call it at any time.

@@ -85,6 +85,7 @@ type VTEPKind string
 const (
 	VTEPRemote  VTEPKind = "remote"  // named in the config
 	VTEPGroup   VTEPKind = "group"   // the multicast group of the segment
+	VTEPPinned  VTEPKind = "pinned"  // not named in the config, but an address is pinned to it
 	VTEPLearned VTEPKind = "learned" // an unlisted source, where learn_new_vteps allows it
 )
 
