@@ -28,6 +28,7 @@ help:
 
 .PHONY: run
 run: build ## show it: pings through real VXLAN to the kernel, in throw-away namespaces
+	@lab/deps.sh ip ping unshare
 	@examples/run.sh ./$(BINARY)
 
 .PHONY: build
@@ -41,6 +42,10 @@ test: unit $(if $(ROOT),lab,no-lab) ## everything that can run here: unit tests,
 unit: ## unit tests (with the race detector where there is a C compiler); no root needed
 	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) ./...
 	$(if $(RACE),$(GO) test -run Memory ./tunnel/bridge)
+
+.PHONY: deps
+deps: ## install what the lab and the bench use (Debian, root); nothing when it is all there
+	@lab/deps.sh
 
 .PHONY: lab
 lab: ## only the lab: real namespaces and the kernel's own vxlan device; root
