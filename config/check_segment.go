@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -40,8 +41,12 @@ func (d *document) checkSegments(c *Config) {
 }
 
 func (d *document) checkDevice(path string, dev *Device) {
-	if !isInterfaceName(dev.Name) {
+	switch {
+	case !isInterfaceName(dev.Name):
 		d.report(path+".name", "", "%q is not an interface name of 1 to 15 bytes", dev.Name)
+	case dev.Name == "all" || dev.Name == "default": // directories of net.ipv4.conf
+		d.report(path+".name", "", "%q means something else to sysctl, so no interface can have it",
+			dev.Name)
 	}
 	switch {
 	case dev.Bridge == "":
@@ -71,6 +76,13 @@ func refuseAddress(p netip.Prefix, mtu MTU) (why, hint string) {
 	switch {
 	case a.IsMulticast() || a.IsUnspecified():
 		return fmt.Sprintf("%s is not the address of one machine", a), ""
+	case a.Is4In6():
+		return fmt.Sprintf("%s is an IPv4 address in IPv6 clothes", a),
+			fmt.Sprintf("write it like %q", exampleFor(a.Unmap()))
+	case a.IsLoopback():
+		return fmt.Sprintf("%s is a loopback address, which stays on its machine", a), ""
+	case a.Is4() && p.Bits() < 31 && a == broadcast(p):
+		return fmt.Sprintf("%s is the broadcast address of %s", a, p.Masked()), ""
 	case a.Is4() && p.Bits() < 31 && a == p.Masked().Addr():
 		return fmt.Sprintf("%s is the network itself", p),
 			fmt.Sprintf("write \"%s/%d\" for its first address", a.Next(), p.Bits())
@@ -78,6 +90,14 @@ func refuseAddress(p netip.Prefix, mtu MTU) (why, hint string) {
 		return fmt.Sprintf("IPv6 needs an MTU of 1280, this device has %d", mtu), ""
 	}
 	return "", ""
+}
+
+// broadcast is the last address of an IPv4 network.
+func broadcast(p netip.Prefix) netip.Addr {
+	a := p.Addr().As4()
+	host := ^uint32(0) >> p.Bits()
+	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])|host)
+	return netip.AddrFrom4(a)
 }
 
 // isInterfaceName accepts what every system's kernel does: no white space, / or :, and no % because

@@ -12,6 +12,7 @@ func (d *document) checkVXLAN(path string, c *Config, s *Segment) {
 	if len(c.Listen.VXLAN) == 0 {
 		d.report(path, `listen.vxlan = [":4789"] is usual`, "a plain leg needs listen.vxlan")
 	}
+	d.checkCompany(path, s)
 	d.checkGroup(path, v)
 	d.checkUnderlay(path, c, v)
 	if v.Local.IsValid() {
@@ -19,6 +20,7 @@ func (d *document) checkVXLAN(path string, c *Config, s *Segment) {
 			d.report(path+".local", "", "%s", err)
 			return
 		}
+		d.checkZone(path+".local", v.Local, v)
 	}
 	seen := make(map[VTEP]bool)
 	for i, r := range v.Remotes {
@@ -55,7 +57,36 @@ func (d *document) checkRemote(path string, r VTEP, c *Config, s *Segment) {
 			"%s would be routed into its own device, which has %s", a, s.Device.Addresses[i])
 		return
 	}
+	d.checkZone(path, a, s.VXLAN)
 	d.checkReachable(path, a, c.Listen.VXLAN)
+}
+
+// checkCompany refuses a plain leg that could neither send nor receive a frame: what comes from
+// an address that is not listed is dropped.
+func (d *document) checkCompany(path string, s *Segment) {
+	v := s.VXLAN
+	static := func(e Static) bool { return e.VTEP.IsValid() }
+	if len(v.Remotes) > 0 || v.Group.IsValid() || v.LearnNewVTEPs ||
+		slices.ContainsFunc(s.FDB.Static, static) {
+		return
+	}
+	for _, key := range []string{
+		".vxlan.remotes", ".vxlan.group", ".vxlan.learn_new_vteps", ".fdb.static",
+	} {
+		if d.bad[parent(path)+key] {
+			return // it may have been meant to name somebody
+		}
+	}
+	d.report(path, `list the other ends: remotes = ["192.0.2.7"]`,
+		"VNI %d has nobody to talk to", s.VNI)
+}
+
+// checkZone refuses a link-local address of which nobody knows the link (RFC 4007, 6).
+func (d *document) checkZone(path string, a netip.Addr, v *VXLAN) {
+	if a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" && v.Interface == "" {
+		d.report(path, fmt.Sprintf(`write "%s%%eth0", for example`, a),
+			"%s is a link-local address, and its interface is not said", a)
+	}
 }
 
 func (d *document) checkGroup(path string, v *VXLAN) {

@@ -72,9 +72,6 @@ portmap = false
 [relay]
 use = false
 serve = false
-limit = "2Gbit/s"
-[security]
-identity = "/etc/vxmesh/identity.key"
 [control]
 socket = "/run/lab.sock"
 group = "wheel"
@@ -144,8 +141,8 @@ func TestParseEveryKey(t *testing.T) {
 		}},
 		Peers:     []Peer{},
 		Discovery: Discovery{STUN: []HostPort{}},
-		Relay:     Relay{Serve: "false", Limit: 2_000_000_000},
-		Security:  Security{Identity: "/etc/vxmesh/identity.key", Admit: "invited", Cipher: "auto"},
+		Relay:     Relay{Serve: "false", Limit: 50_000_000},
+		Security:  Security{Identity: "identity.key", Admit: "invited", Cipher: "auto"},
 		Control:   Control{Socket: "/run/lab.sock", Group: "wheel"},
 		Metrics:   Metrics{Listen: "[::1]:9742"},
 		Log:       Log{Level: "debug", Format: "json"},
@@ -229,7 +226,7 @@ func TestExample(t *testing.T) {
 }
 
 func TestMarshalJSON(t *testing.T) {
-	cfg, err := Parse("x", []byte("network.name = \"home\"\n[[segments]]\nvni = 7\nvxlan = {}\n"))
+	cfg, err := Parse("x", []byte("network.name = \"home\"\n[[segments]]\nvni = 7\nvxlan.learn_new_vteps = true\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +271,7 @@ func TestDiff(t *testing.T) {
 			{"segments[1].device.mac", `"auto"`, `"52:54:00:1a:22:01"`, Restart},
 			{"segments[1].device.name", `"vxm0"`, `"x"`, Restart},
 		}},
-		{"segment added", one, one + "[[segments]]\nvni = 10\nvxlan = {}\n", []Change{
+		{"segment added", one, one + "[[segments]]\nvni = 10\nvxlan.learn_new_vteps = true\n", []Change{
 			{"segments[10]", "", "present", Live},
 		}},
 		{"segment replaced", one, strings.Replace(one, "vni = 1", "vni = 2", 1), []Change{

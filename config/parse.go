@@ -23,11 +23,17 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	return Read(path, f)
+}
+
+// Read reads and checks a file that is open already, up to where it is too large to be one; name
+// is what problems call it. When the contents are at fault the error is an [Errors].
+func Read(name string, r io.Reader) (*Config, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, text)
+	return Parse(name, text)
 }
 
 // Parse checks the text of a file; name is what problems call it. It reports everything wrong at
@@ -69,6 +75,10 @@ func (d *document) decodeTOML() (map[string]any, bool) {
 	if !utf8.ValidString(d.text) {
 		i := invalidUTF8(d.text)
 		d.add(span{i, i + 1}, "", "", "the file is not UTF-8 text")
+		return nil, false
+	}
+	if at, deep := tooDeep(d.text); deep {
+		d.add(at, "", "", fmt.Sprintf("tables and lists are nested more than %d deep", maxDepth))
 		return nil, false
 	}
 	var raw map[string]any

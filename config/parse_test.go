@@ -97,15 +97,48 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 	}
 }
 
+// TestDeepNestingIsRefused gives every way to nest tables and lists, at the limit and one deeper.
+// 20,000 levels would keep the decoder busy for minutes.
+func TestDeepNestingIsRefused(t *testing.T) {
+	nest := func(before, open, inner, shut string) func(int) string {
+		return func(n int) string {
+			return before + strings.Repeat(open, n) + inner + strings.Repeat(shut, n)
+		}
+	}
+	for name, text := range map[string]func(int) string{
+		"lists":             nest("a = ", "[", "1", "]"),
+		"lists over lines":  nest("a = ", "[\n", "", "]"),
+		"tables":            nest("a = ", "{a=", "1", "}"),
+		"a dotted key":      nest("a", ".a", " = 1", ""),
+		"dotted in tables":  func(n int) string { return nest("a = ", "{a.a=", "1", "}")(n / 2) },
+		"a dotted header":   func(n int) string { return nest("[a", ".a", "]", "")(n - 1) },
+		"lists of tables":   func(n int) string { return nest("[[a", ".a", "]]", "")(n - 2) },
+		"beside strings":    nest("# [\na = '['\nb = \"\\\"[\"\nc = ", "[", "", "]"),
+		"after a long text": nest("a = \"\"\"\n[[\"\"\"\"\"\nc = ", "[", "", "]"),
+	} {
+		const want = "tables and lists are nested more than 64 deep"
+		if d, _ := parse("x", []byte(text(maxDepth))); strings.Contains(d.problems.Error(), want) {
+			t.Errorf("%s: %d levels are refused", name, maxDepth)
+		}
+		for _, n := range []int{maxDepth + 2, 20_000} {
+			d, cfg := parse("x", []byte(text(n)))
+			if cfg != nil || !strings.Contains(d.problems.Error(), want) {
+				t.Errorf("%s: %d levels: %.200v", name, n, d.problems)
+			}
+		}
+	}
+}
+
 func TestParseTakesByteOrderMarkAndCRLF(t *testing.T) {
-	text := "\ufeff[network]\r\nname = \"home\"\r\n[[segments]]\r\nvni = 1\r\n[segments.vxlan]\r\n"
+	text := "\ufeff[network]\r\nname = \"home\"\r\n[[segments]]\r\nvni = 1\r\n[segments.vxlan]\r\n" +
+		"remotes = [\"192.0.2.7\"]\r\n"
 	cfg, err := Parse("x", []byte(text))
 	if err != nil || cfg.Segments[0].VNI != 1 {
 		t.Fatalf("Parse: %v, %v", cfg, err)
 	}
 	_, err = Parse("x", []byte(text+"tll = 1\r\n"))
-	want := "x:6:1: error: unknown key \"tll\" in [segments.vxlan]\n" +
-		"   5 | [segments.vxlan]\n   6 | tll = 1\n     | ^^^ did you mean \"ttl\"?"
+	want := "x:7:1: error: unknown key \"tll\" in [segments.vxlan]\n" +
+		"   6 | remotes = [\"192.0.2.7\"]\n   7 | tll = 1\n     | ^^^ did you mean \"ttl\"?"
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

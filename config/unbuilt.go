@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkUnbuilt refuses what the schema knows but this version cannot do yet, so that nobody relies
 // on a line that has no effect.
@@ -12,9 +15,7 @@ func (d *document) checkUnbuilt(c *Config) {
 	if len(c.Listen.Mesh) > 0 {
 		d.report("listen.mesh", "", "%s", noMesh)
 	}
-	if c.Relay.Serve == "true" {
-		d.report("relay.serve", "", "relaying is not built yet")
-	}
+	d.checkUnbuiltExtras(c)
 	if c.Security.Admit != "invited" {
 		d.report("security.admit", "", "%s", noMesh)
 	}
@@ -26,6 +27,25 @@ func (d *document) checkUnbuilt(c *Config) {
 	}
 	for i := range c.Segments {
 		d.checkUnbuiltSegment(fmt.Sprintf("segments[%d]", i), &c.Segments[i])
+	}
+}
+
+// checkUnbuiltExtras refuses what asks for more of discovery, relaying and identity than the
+// defaults do. Asking for less is fine: there is less.
+func (d *document) checkUnbuiltExtras(c *Config) {
+	standard := Default()
+	if s := c.Discovery.STUN; len(s) > 0 && !slices.Equal(s, standard.Discovery.STUN) {
+		d.report("discovery.stun", "", "sealed peers are not built yet, so no STUN server is asked")
+	}
+	if c.Relay.Serve == "true" {
+		d.report("relay.serve", "", "relaying is not built yet")
+	}
+	if c.Relay.Limit != standard.Relay.Limit {
+		d.report("relay.limit", "", "relaying is not built yet, so there is nothing to limit")
+	}
+	if i := c.Security.Identity; i != "" && i != standard.Security.Identity {
+		d.report("security.identity", "",
+			"sealed peers are not built yet, so this node has no identity")
 	}
 }
 

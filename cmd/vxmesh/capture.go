@@ -19,7 +19,7 @@ func newCaptureCmd(g *globals) *cobra.Command {
 		Long: "Writes inner frames, outer datagrams and drops as three interfaces of a pcapng file,\n" +
 			"each packet with a comment that says what became of it, until it is interrupted.",
 		Example: "  vxmesh capture -w home.pcapng\n  vxmesh capture -w - | wireshark -k -i -",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case file == "":

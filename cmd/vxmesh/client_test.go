@@ -31,7 +31,7 @@ func vxmesh(t *testing.T, args ...string) result {
 
 func vxmeshUntil(ctx context.Context, args ...string) (r result) {
 	var out, errOut bytes.Buffer
-	r.code = run(ctx, args, strings.NewReader(""), &out, &errOut)
+	r.code = new(globals).run(ctx, args, strings.NewReader(""), &out, &errOut)
 	r.out, r.errOut = out.String(), errOut.String()
 	return r
 }
@@ -136,11 +136,11 @@ func TestPickNode(t *testing.T) {
 func TestClientBadArguments(t *testing.T) {
 	socket := controltest.New().Serve(t)
 	for _, tt := range []struct{ args, message string }{
-		{"status x", "unknown command"},
+		{"status x", "takes no argument"},
 		{"status --watch=1ms", "at least 100ms"},
 		{"status --watch --check", "take one of them"},
 		{"fdb shw", `did you mean "show"?`},
-		{"fdb add 52:54:00:1a:22:01", "accepts 2 arg"},
+		{"fdb add 52:54:00:1a:22:01", "something is missing: `vxmesh fdb add MAC PORT [flags]`"},
 		{"fdb add 52:54 device", "not a MAC address"},
 		{"fdb add 01:00:5e:00:00:01 device", "not the address of one station"},
 		{"fdb add 52:54:00:1a:22:01 device --vlan 4095", "at most 4094"},
@@ -203,7 +203,7 @@ func TestStatusWatch(t *testing.T) {
 	defer cancel()
 	lines := cancelAfter{n: 2, cancel: cancel}
 	args := []string{"status", "--watch=100ms", "--json", "--socket", socket}
-	if code := run(ctx, args, nil, &lines, &lines); code != exitOK {
+	if code := new(globals).run(ctx, args, nil, &lines, &lines); code != exitOK {
 		t.Errorf("exit code %d: %s", code, lines.String())
 	}
 	if got := strings.Count(lines.String(), `{"schema":"vxmesh.status/1"`); got != 2 {
@@ -384,8 +384,9 @@ func TestCaptureFile(t *testing.T) {
 	if r := <-done; r.code != exitOK || r.out != "" || r.errOut != file+": 21 B\n" {
 		t.Errorf("%+v", r)
 	}
-	r = vxmesh(t, "capture", "-w", filepath.Join(file, "below"), "--socket", socket)
-	if r.code != exitFailed || !strings.Contains(r.errOut, "below") {
+	below := filepath.Join(file, "below")
+	r = vxmesh(t, "capture", "-w", below, "--socket", socket)
+	if r.code != exitFailed || !strings.HasPrefix(r.errOut, "vxmesh: open "+below+": ") {
 		t.Errorf("unwritable: %+v", r)
 	}
 }

@@ -108,7 +108,7 @@ func newConfigShowCmd(g *globals) *cobra.Command {
 		Use:     "show [FILE]",
 		Short:   "Print a file with every default written out",
 		Example: "  vxmesh config show home.toml\n  vxmesh config show --json home.toml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				files, err := configFiles(g.network)
@@ -138,7 +138,7 @@ func newConfigExampleCmd() *cobra.Command {
 		Use:     "example",
 		Short:   "Print a commented file to start from",
 		Example: "  vxmesh config example > home.toml",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := io.WriteString(cmd.OutOrStdout(), config.Example())
 			return err
@@ -149,11 +149,7 @@ func newConfigExampleCmd() *cobra.Command {
 // readConfig reads the file or network that arg names, or stdin for "-".
 func readConfig(stdin io.Reader, arg string) (*config.Config, error) {
 	if arg == "-" {
-		text, err := io.ReadAll(stdin)
-		if err != nil {
-			return nil, fmt.Errorf("read the configuration: %w", err)
-		}
-		return config.Parse(configPath(arg), text)
+		return config.Read(configPath(arg), stdin)
 	}
 	path := configPath(arg)
 	cfg, err := config.Load(path)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,6 +27,7 @@ type daemon struct {
 	log    *slog.Logger
 	level  *slog.LevelVar
 	logs   *control.LogBuffer
+	stderr *logQueue
 	hub    *control.Hub
 	node   *tunnel.Node
 	seed   *seed
@@ -36,6 +39,7 @@ type daemon struct {
 	cfg      *config.Config
 	loadedAt time.Time
 	failure  string // of the last reload; "" when it was taken
+	fix      string // what to do about it
 }
 
 // newDaemon opens everything the config asks for. On an error everything is closed again.
@@ -52,7 +56,9 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	}()
 	d.level.Set(logLevel(cfg.Log.Level))
 	d.logs = control.NewLogBuffer(d.level)
-	d.log = slog.New(slog.NewMultiHandler(newLogHandler(os.Stderr, cfg.Log.Format, d.level), d.logs))
+	var lines slog.Handler
+	lines, d.stderr = newQueuedLog(os.Stderr, cfg.Log.Format, d.level)
+	d.log = slog.New(slog.NewMultiHandler(lines, d.logs))
 	if d.seed, err = openSeed(stateDir(cfg)); err != nil {
 		return d, err
 	}
@@ -79,6 +85,7 @@ func (d *daemon) close() {
 		d.node.Close()
 	}
 	d.seed.close()
+	d.stderr.close()
 }
 
 // socketPath is where the control socket is.
@@ -94,6 +101,7 @@ func (d *daemon) socketPath() string {
 
 // run carries traffic and answers clients until ctx ends.
 func (d *daemon) run(ctx context.Context) error {
+	defer d.stderr.close()
 	defer d.seed.close()
 	g, ctx := errgroup.WithContext(ctx)
 	backend := d.backend()
@@ -155,7 +163,7 @@ func (d *daemon) status() control.Status {
 		st.State = control.StateDegraded
 		st.Warnings = append(st.Warnings, control.Warning{
 			Code: "reload_failed", Message: "the last reload was refused: " + d.failure,
-			Fix: "vxmesh config check " + d.path,
+			Fix: d.fix,
 		})
 	}
 	return st
@@ -170,19 +178,45 @@ func (d *daemon) reload(context.Context) (control.ReloadResult, error) {
 	result, err := d.takeFile()
 	e := control.Event{Time: time.Now(), Type: control.EventReload}
 	if err != nil {
-		d.failure = err.Error()
+		d.failure, d.fix = err.Error(), d.fixOf(err)
 		e.Reason = d.failure
-		d.log.Error("reload refused, nothing changed", "file", d.path, "err", err)
-		for _, problem := range control.AsError(err).Details {
-			d.log.Error(problem)
-		}
+		d.logRefusal(err)
 	} else {
-		d.failure, d.loadedAt = "", time.Now()
+		d.failure, d.fix, d.loadedAt = "", "", time.Now()
 		e.Reload = &result
 		d.log.Info("reloaded", "file", d.path, "changes", len(result.Changes))
 	}
 	d.hub.Publish(e)
 	return result, err
+}
+
+// logRefusal logs why a reload was refused; a line of a problem's excerpt is a record of its own.
+func (d *daemon) logRefusal(err error) {
+	d.log.Error("reload refused, nothing changed", "file", d.path, "err", err)
+	for _, problem := range control.AsError(err).Details {
+		for line := range strings.SplitSeq(problem, "\n") {
+			d.log.Error(line)
+		}
+	}
+}
+
+// fixOf is what to do about a refused reload, wherever the reader happens to be.
+func (d *daemon) fixOf(err error) string {
+	if control.AsError(err).Code == control.CodeConfig {
+		path, absErr := filepath.Abs(d.path)
+		if absErr != nil {
+			path = d.path
+		}
+		return "vxmesh config check " + path
+	}
+	if hints := reportOf(joinError(err)).Fix; len(hints) > 0 {
+		what, how, inColumns := strings.Cut(hints[0], "  ")
+		if inColumns {
+			what += ": " + strings.TrimSpace(how)
+		}
+		return what
+	}
+	return "when that is mended: vxmesh reload"
 }
 
 // takeFile reads the file and applies what changed. The caller holds mu.

@@ -17,7 +17,7 @@ func newEventsCmd(g *globals) *cobra.Command {
 		Long: "Shows every change of the FDB, of VTEPs, devices and the config while it happens.\n" +
 			"With --json each line is an object, the first a snapshot of everything, and the\n" +
 			"counters come once a second.",
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

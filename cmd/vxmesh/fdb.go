@@ -24,7 +24,7 @@ func newFDBShowCmd(g *globals) *cobra.Command {
 		Use:     "show",
 		Short:   "Show which MAC address is behind which port",
 		Example: "  vxmesh fdb show\n  vxmesh fdb show --vni 4242 --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -74,7 +74,7 @@ func newFDBAddCmd(g *globals) *cobra.Command {
 		Short: "Pin an address to a port until the node stops",
 		Long: "Pins an address to a port until the node stops; to keep it, name it in the config.\n" +
 			portHelp,
-		Args: cobra.ExactArgs(2),
+		Args: takes(2, 2),
 		Example: "  vxmesh fdb add 52:54:00:1a:22:01 192.0.2.7\n" +
 			"  vxmesh fdb add 52:54:00:1a:22:02 192.0.2.8:8472 --vni 4242 --vlan 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,7 +100,7 @@ func newFDBDelCmd(g *globals) *cobra.Command {
 		Long:  "Deletes the entry of an address, pinned or learned, if it is on PORT.\n" + portHelp,
 		Example: "  vxmesh fdb del 52:54:00:1a:22:01\n" +
 			"  vxmesh fdb del 52:54:00:1a:22:01 192.0.2.7 --vlan 10",
-		Args: cobra.RangeArgs(1, 2),
+		Args: takes(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if req.MAC, err = ether.ParseMAC(args[0]); err != nil {
@@ -132,7 +132,7 @@ func newFDBFlushCmd(g *globals) *cobra.Command {
 		Short: "Forget learned addresses",
 		Long: "Forgets the learned addresses for which every flag given holds; pinned ones stay.\n" +
 			portHelp,
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		Example: "  vxmesh fdb flush --all\n  vxmesh fdb flush --port 192.0.2.7",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("vlan") {

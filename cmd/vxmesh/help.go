@@ -46,3 +46,23 @@ func printHelp(root *cobra.Command) error {
 	_, err := io.WriteString(root.OutOrStdout(), b.String())
 	return err
 }
+
+// newHelpCmd is `vxmesh help COMMAND`, which refuses a command that there is not.
+func newHelpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND...]",
+		Short:   "Say more about a command",
+		Example: "  vxmesh help config check",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			switch {
+			case len(rest) > 0:
+				return noSuchCommand(found, rest)
+			case err != nil:
+				return usageError(cmd, "%v", err)
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
+}

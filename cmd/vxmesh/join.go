@@ -22,7 +22,7 @@ func newJoinCmd(g *globals) *cobra.Command {
 			"logs to standard error, reloads on SIGHUP, leaves cleanly on SIGTERM and ctrl-c.",
 		Example: "  sudo vxmesh join home.toml     the network of this file\n" +
 			"  sudo vxmesh join home          the network of /etc/vxmesh/home.toml",
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "-" { // where invitations come from, which are not built yet
 				return usageError(cmd,
@@ -39,6 +39,7 @@ func join(ctx context.Context, g *globals, path string) error {
 	if err != nil {
 		return err
 	}
+	g.serves.Store(true)
 	d, err := newDaemon(path, g.socket, cfg)
 	if err != nil {
 		return joinError(err)
@@ -51,12 +52,23 @@ func joinError(err error) error {
 	if err == nil {
 		return nil
 	}
+	if _, said := errors.AsType[*control.Error](err); said {
+		return err // with its code and what to do
+	}
 	ce := &cmdError{code: exitFailed, err: err, hints: tundev.Hints(err)}
 	var op *net.OpError
 	switch {
+	case refusedForIPv6(err, ipv6Switch):
+		ce.hints = []string{ipv6Hint}
 	case errors.Is(err, tundev.ErrPermission), errors.Is(err, fs.ErrPermission):
 		ce.code = exitPermission
-	case errors.Is(err, tundev.ErrInUse), errors.Is(err, control.ErrInUse):
+	case errors.Is(err, control.ErrInUse):
+		ce.code = exitConflict
+		ce.hints = []string{
+			"see what it does           vxmesh status",
+			"or run this beside it      another name in [network], or socket in [control]",
+		}
+	case errors.Is(err, tundev.ErrInUse):
 		ce.code = exitConflict
 	case errors.Is(err, tundev.ErrInvalid):
 		ce.code = exitConfig
@@ -64,11 +76,7 @@ func joinError(err error) error {
 		ce.code = exitNotFound
 	case errors.Is(err, syscall.EADDRINUSE):
 		ce.code = exitConflict
-		ce.hints = []string{
-			"see who holds the port       ss -lunp",
-			"the kernel's own vxlan devices show with     ip -d link show type vxlan",
-			"or take another port         [listen] vxlan = [\":8472\"]",
-		}
+		ce.hints = inUseHints(err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		ce.hints = []string{"listen.vxlan names an address that this machine does not have: ip addr"}
 	case errors.As(err, &op):

@@ -19,7 +19,7 @@ func newLogCmd(g *globals) *cobra.Command {
 		Use:     "log",
 		Short:   "Show the node's last log records",
 		Example: "  vxmesh log\n  vxmesh log -f --level warn",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -8,8 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
-
-	"golang.org/x/term"
+	"time"
 
 	"github.com/vxmesh/vxmesh/config"
 )
@@ -27,12 +27,27 @@ func logLevel(l config.LogLevel) slog.Level {
 	return slog.LevelInfo
 }
 
+// newQueuedLog is a handler that writes to w by way of a queue, so that logging never waits.
+func newQueuedLog(
+	w io.Writer, format config.LogFormat, level slog.Leveler,
+) (slog.Handler, *logQueue) {
+	terminal, q := isTerminal(w), newLogQueue(w)
+	q.notice = func(dropped int) []byte {
+		var line bytes.Buffer
+		r := slog.NewRecord(time.Now(), slog.LevelWarn,
+			plural(dropped, "line was dropped", "lines were dropped")+": nobody reads the log", 0)
+		_ = newLogHandler(&line, terminal, format, level).Handle(context.Background(), r)
+		return line.Bytes()
+	}
+	return newLogHandler(q, terminal, format, level), q
+}
+
 // newLogHandler writes records to w in the form the config asks for. "auto" leaves out times under
 // systemd, whose journal has its own, and uses colour on a terminal.
-func newLogHandler(w io.Writer, format config.LogFormat, level slog.Leveler) slog.Handler {
+func newLogHandler(
+	w io.Writer, terminal bool, format config.LogFormat, level slog.Leveler,
+) slog.Handler {
 	h := &lineHandler{w: w, level: level, mu: new(sync.Mutex)}
-	f, isFile := w.(*os.File)
-	terminal := isFile && term.IsTerminal(int(f.Fd()))
 	switch {
 	case format == "json":
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})

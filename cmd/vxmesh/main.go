@@ -12,7 +12,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,18 +41,38 @@ type globals struct {
 	network string // "" when not given
 	socket  string // "" when not given
 	json    bool
+
+	serves atomic.Bool // this is a daemon, which leaves in its own time
 }
+
+// stuckAfter is how long a command may go on after it was told to end.
+const stuckAfter = 500 * time.Millisecond
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks; the second is not caught any more and ends the process.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	g := &globals{}
+	context.AfterFunc(ctx, func() {
+		stop()
+		g.endWhenStuck()
+	})
+	os.Exit(g.run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// endWhenStuck ends the process of a client that does not end by itself: nothing can wake it from a
+// write to a pipe that nobody reads, and it has nothing to clean up.
+func (g *globals) endWhenStuck() {
+	time.AfterFunc(stuckAfter, func() {
+		if !g.serves.Load() {
+			os.Exit(exitFailed)
+		}
+	})
 }
 
 // run runs one command and gives the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	g := &globals{}
+func (g *globals) run(
+	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer,
+) int {
 	root := newRootCmd(g)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -79,24 +101,8 @@ func newRootCmd(g *globals) *cobra.Command {
 	for _, build := range commands {
 		root.AddCommand(build(g))
 	}
-	refuseArgs(root)
+	root.SetHelpCommand(newHelpCmd())
 	return root
-}
-
-// refuseArgs makes every refusal of arguments below c a usage error.
-func refuseArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			err := check(cmd, args)
-			if _, ours := errors.AsType[*cmdError](err); ours || err == nil {
-				return err
-			}
-			return usageError(cmd, "%v", err)
-		}
-	}
-	for _, sub := range c.Commands() {
-		refuseArgs(sub)
-	}
 }
 
 // noSuchCommand refuses every argument of a command that only groups others.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 
 	"github.com/vxmesh/vxmesh/config"
@@ -24,7 +23,7 @@ func listenMetrics(at config.HostPort) (*metricsServer, error) {
 	}
 	l, err := net.Listen("tcp", string(at))
 	if err != nil {
-		return nil, fmt.Errorf("listen for metrics: %w", err)
+		return nil, metricsError(string(at), err)
 	}
 	return &metricsServer{listener: l, done: make(chan struct{})}, nil
 }

@@ -13,7 +13,7 @@ func newReloadCmd(g *globals) *cobra.Command {
 		Example: "  vxmesh reload\n  vxmesh reload -n home",
 		Long: "Reads the config again as SIGHUP does, and prints what changed. A file with an error\n" +
 			"changes nothing: its errors are printed and the exit code is 3.",
-		Args: cobra.NoArgs,
+		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

@@ -16,7 +16,7 @@ func newStatsCmd(g *globals) *cobra.Command {
 		Use:     "stats",
 		Short:   "Show frames, bytes, and every drop by its reason",
 		Example: "  vxmesh stats\n  vxmesh stats --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

@@ -22,7 +22,7 @@ func newStatusCmd(g *globals) *cobra.Command {
 		Use:     "status",
 		Short:   "Show segments, devices and VTEPs, and what is wrong with them",
 		Example: "  vxmesh status\n  vxmesh status --watch=10s\n  vxmesh status --check || echo degraded",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("watch") && watch < 100*time.Millisecond {
 				return usageError(cmd, "--watch is at least 100ms, not %v", watch)

@@ -40,7 +40,7 @@ func TestLogFollow(t *testing.T) {
 	defer cancel()
 	out := &cancelAfter{n: 2, cancel: cancel}
 	out.onLine = func() { log.Info("second") }
-	if code := run(ctx, []string{"log", "-f", "--socket", socket}, nil, out, out); code != exitOK {
+	if code := new(globals).run(ctx, []string{"log", "-f", "--socket", socket}, nil, out, out); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if got := out.String(); !strings.Contains(got, "first\n") || !strings.Contains(got, "second\n") {
@@ -56,7 +56,7 @@ func TestEventsJSON(t *testing.T) {
 	out := &cancelAfter{n: 2, cancel: cancel}
 	out.onLine = func() { n.Events.Publish(control.Event{Type: control.EventFDBFlushed, Count: 3}) }
 	args := []string{"events", "--json", "--socket", socket}
-	if code := run(ctx, args, nil, out, out); code != exitOK {
+	if code := new(globals).run(ctx, args, nil, out, out); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	first, rest, _ := strings.Cut(out.String(), "\n")
@@ -75,7 +75,7 @@ func TestEventsOfANodeThatLeaves(t *testing.T) {
 	}
 	stop := controltest.Run(t, l, controltest.New().Backend(), control.Serve)
 	out := &cancelAfter{n: 1, cancel: func() { go stop() }}
-	code := run(t.Context(), []string{"events", "--socket", socket}, nil, out, out)
+	code := new(globals).run(t.Context(), []string{"events", "--socket", socket}, nil, out, out)
 	if code != exitNoNode || !strings.Contains(out.String(), "vxmesh: the node has left\n") {
 		t.Errorf("exit code %d: %s", code, out.String())
 	}
@@ -150,12 +150,13 @@ func TestBrokenStream(t *testing.T) {
 		if err != nil {
 			return // the test is over
 		}
+		_ = l.Close() // or it would look as if the node lived on
 		_, _ = c.Read(make([]byte, 4096))
 		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"typ"))
 		_ = c.Close()
 	}()
 	r := vxmesh(t, "events", "--socket", socket)
-	if r.code != exitFailed || !strings.Contains(r.errOut, "broke off the answer") {
+	if r.code != exitFailed || !strings.Contains(r.errOut, "broke off the answer: unexpected EOF") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -22,7 +22,7 @@ func newVersionCmd(g *globals) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version of this program",
 		Example: "  vxmesh version\n  vxmesh version --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := thisVersion()
 			if g.json {

@@ -97,13 +97,30 @@ func (c Client) Capture(ctx context.Context, w io.Writer, o CaptureOptions) erro
 	body, err := c.open(ctx, http.MethodGet, path, nil)
 	if err == nil {
 		defer func() { _ = body.Close() }()
-		_, err = io.Copy(w, body)
-		err = c.streamError(err)
+		out := &sink{w: w}
+		_, err = io.Copy(out, body)
+		if out.err != nil {
+			err = AsError(out.err) // the node has nothing to do with it
+		} else {
+			err = c.streamError(err)
+		}
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+// A sink remembers what its writer refused.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements [io.Writer].
+func (s *sink) Write(b []byte) (n int, err error) {
+	n, s.err = s.w.Write(b)
+	return n, s.err
 }
 
 // query makes "?key=n&..." of the numbers that are not zero.
@@ -146,7 +163,7 @@ func lines[T any](ctx context.Context, c Client, path string) iter.Seq2[T, error
 		}
 		if err != nil && ctx.Err() == nil {
 			var none T
-			yield(none, c.streamError(err))
+			yield(none, c.cutError(err))
 		}
 	}
 }
@@ -221,6 +238,19 @@ func (c Client) dialError(err error) *Error {
 		Message: fmt.Sprintf("%v on %s", ErrNoNode, c.Socket),
 		cause:   ErrNoNode,
 	}
+}
+
+// cutError says how a stream ended before its time. A node that still answers has cut this reader
+// off, and there is one reason for that.
+func (c Client) cutError(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) && inUse(c.Socket) {
+		return &Error{
+			Code:    CodeFailed,
+			Message: fmt.Sprintf("the node on %s broke off the answer: this reader fell behind", c.Socket),
+			cause:   err,
+		}
+	}
+	return c.streamError(err)
 }
 
 // streamError says in one sentence how a connection ended before its time; nil for nil.

@@ -3,9 +3,11 @@ package control_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -202,7 +204,9 @@ func TestSlowClientSeesThatItWasCutOff(t *testing.T) {
 		}
 		last = err
 	}
-	if last == nil || control.AsError(last).Code != control.CodeFailed {
+	const want = "broke off the answer: this reader fell behind"
+	if last == nil || control.AsError(last).Code != control.CodeFailed ||
+		!strings.Contains(last.Error(), want) {
 		t.Errorf("the stream ended with %v, want an error", last)
 	}
 }
@@ -288,3 +292,19 @@ type writerFunc func([]byte) (int, error)
 
 // Write implements [io.Writer].
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// A fullDisk takes no byte.
+type fullDisk struct{}
+
+var errFull = errors.New("write home.pcapng: no space left on device")
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
+
+// TestCaptureToAFullDisk does not blame the node.
+func TestCaptureToAFullDisk(t *testing.T) {
+	c := control.Client{Socket: controltest.New().Serve(t)}
+	err := c.Capture(t.Context(), fullDisk{}, control.CaptureOptions{})
+	if !errors.Is(err, errFull) || err.Error() != errFull.Error() {
+		t.Errorf("it ended with %v", err)
+	}
+}
