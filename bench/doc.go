@@ -1,4 +1,4 @@
-// Bench compares vxmesh with the kernel's own vxlan device, on this machine and in one run.
+// Command bench compares vxmesh with the kernel's own vxlan device, on this machine and in one run.
 //
 // Use it through `make bench` before and after a change to the way of a frame; what counts is the
 // ratios, since the figures themselves belong to the machine. It builds the program, joins pairs of
