@@ -66,7 +66,14 @@ func (k *keeper) plan() {
 	k.waiting = true
 }
 
+// repair sets right what is wrong. What goes wrong before the first look, or while another repair is
+// due, is told first: nobody learns from a state that never changed that frames were lost.
 func (k *keeper) repair() {
+	if k.State().Up {
+		if reason := k.fault(); reason != "" {
+			k.publish(false, reason)
+		}
+	}
 	changed, err := k.setRight()
 	k.waiting, k.failed = false, err != nil
 	if changed || k.failed {
