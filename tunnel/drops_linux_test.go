@@ -178,7 +178,8 @@ func TestEveryDrop(t *testing.T) {
 	w := newNetwork(t)
 	cases := dropCases(t, w)
 	for reason := drop.Truncated; reason.String() != "invalid"; reason++ {
-		if len(cases[reason]) == 0 {
+		sealed := reason >= drop.Junk && reason <= drop.NotMember // TestEverySealedDrop's
+		if len(cases[reason]) == 0 && !sealed {
 			t.Errorf("%s is not tested", reason)
 		}
 		for _, c := range cases[reason] {

@@ -37,6 +37,7 @@ type Coalescer struct {
 // A flow is a super-frame in the making.
 type flow struct {
 	first   ether.Frame // the first segment; its headers become the super-frame's
+	h       Header      // its metadata, for when it stays alone
 	seg     segment     // of the first segment
 	nextSeq uint32      // TCP sequence number that continues it
 	nextID  uint16      // IPv4 identification that continues it
@@ -60,19 +61,40 @@ func (c *Coalescer) Add(frame []byte) {
 		c.pass(Header{}, frame)
 		return
 	}
+	c.add(&seg, seg.header(), frame)
+}
+
+// AddPartial is Add for a frame of which the transport checksum is only the pseudo-header's sum, as
+// h says, because whoever sent it vouches for its bytes. Its payload is not looked at. When it stays
+// alone it goes to the sink with h; what h says beside the checksum keeps it alone.
+func (c *Coalescer) AddPartial(h Header, frame []byte) {
+	seg, ok := parseSegment(frame)
+	if !ok {
+		c.pass(h, frame)
+		return
+	}
+	canonical := h
+	canonical.HdrLen = 0 // a hint
+	seg.alone = canonical != seg.header()
+	c.add(&seg, h, frame)
+}
+
+// add merges a segment or begins a flow with it. Frames of both kinds merge with each other: one is
+// verified and the other vouched for, and the super-frame's checksum is left to be finished.
+func (c *Coalescer) add(seg *segment, h Header, frame ether.Frame) {
 	for i := range c.used {
 		f := &c.flows[i]
-		if !f.sameFlow(&seg, frame) {
+		if !f.sameFlow(seg, frame) {
 			continue
 		}
-		if f.append(&seg, frame) {
+		if f.append(seg, frame) {
 			return
 		}
 		c.emit(i)
 		break
 	}
-	if !c.start(&seg, frame) {
-		c.pass(seg.header(), frame)
+	if !c.start(seg, h, frame) {
+		c.pass(h, frame)
 	}
 }
 
@@ -91,7 +113,7 @@ func (c *Coalescer) pass(h Header, frame []byte) {
 
 // start opens a flow with its first segment, when its kind is merged at all and its checksum is
 // right: a super-frame gets a new checksum, which would hide a broken one.
-func (c *Coalescer) start(seg *segment, frame ether.Frame) bool {
+func (c *Coalescer) start(seg *segment, h Header, frame ether.Frame) bool {
 	if seg.udp && !c.uso || !seg.udp && !c.tso || !seg.mergeable(frame) || !seg.intact(frame) {
 		return false
 	}
@@ -100,7 +122,7 @@ func (c *Coalescer) start(seg *segment, frame ether.Frame) bool {
 	}
 	f := &c.flows[c.used]
 	c.used++
-	f.first, f.seg, f.n = frame, *seg, 1
+	f.first, f.h, f.seg, f.n = frame, h, *seg, 1
 	f.size, f.closed, f.push = seg.ip.End, false, seg.pushes(frame)
 	f.nextID = seg.ip.ID + 1
 	if !seg.udp {
@@ -115,7 +137,7 @@ func (c *Coalescer) start(seg *segment, frame ether.Frame) bool {
 func (c *Coalescer) emit(i int) {
 	f := &c.flows[i]
 	if f.n == 1 {
-		c.pass(f.seg.header(), f.first)
+		c.pass(f.h, f.first)
 	} else {
 		c.sink(f.finish(), f.parts[:f.n])
 	}
@@ -127,7 +149,7 @@ func (c *Coalescer) emit(i int) {
 
 // moveFrom makes f the flow that g is, without copying unused parts.
 func (f *flow) moveFrom(g *flow) {
-	f.first, f.seg, f.nextSeq, f.nextID = g.first, g.seg, g.nextSeq, g.nextID
+	f.first, f.h, f.seg, f.nextSeq, f.nextID = g.first, g.h, g.seg, g.nextSeq, g.nextID
 	f.size, f.closed, f.push, f.n = g.size, g.closed, g.push, g.n
 	copy(f.parts[:g.n], g.parts[:g.n])
 }

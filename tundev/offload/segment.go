@@ -12,6 +12,7 @@ type segment struct {
 	udp     bool
 	payload int  // offset of the payload
 	partial bool // the checksum field holds only the pseudo-header's sum
+	alone   bool // its metadata says what a super-frame could not
 }
 
 // parseSegment finds the TCP or UDP segment of a frame. It leaves alone, by not being ok, whatever
@@ -80,7 +81,7 @@ func (s *segment) header() Header {
 // own. UDP without a checksum would get one, and a kernel need not find the headers behind a VLAN
 // tag, so these stay as they are.
 func (s *segment) mergeable(frame ether.Frame) bool {
-	if s.payload >= s.ip.End || s.ip.Offset != ether.HeaderLen {
+	if s.alone || s.payload >= s.ip.End || s.ip.Offset != ether.HeaderLen {
 		return false
 	}
 	if s.udp {

@@ -28,6 +28,16 @@ const (
 	StaticConflict // the inner source is pinned to another port
 	ECN            // congestion experienced outside, not ECN-capable inside (RFC 6040, 4.2)
 
+	// Receiving a datagram that is or should be sealed.
+	Junk         // on the mesh port, and nothing that is spoken there
+	RateLimit    // a handshake of an address that sends too many
+	CookieNeeded // a handshake under load, which has to prove its address first
+	Auth         // not sealed or signed by who it should be
+	NoSession    // for a session that does not exist here, or to a peer that has none
+	Replay       // seen before, or too old to tell
+	ChunkTimeout // a message of which some chunks never came
+	NotMember    // from a peer that is not in this segment
+
 	// Choosing a port.
 	SamePort     // the destination is behind the port the frame came from
 	SplitHorizon // the destination is behind another VTEP, and VTEPs reach each other themselves
@@ -47,6 +57,8 @@ var names = [count]string{
 	None: "none", Truncated: "truncated", NoVNIFlag: "no_vni_flag", VNIUnknown: "vni_unknown",
 	VTEPUnknown: "vtep_unknown", ReservedBits: "reserved_bits", Runt: "runt", Malformed: "malformed",
 	OwnMAC: "own_mac", SourceInvalid: "source_invalid", StaticConflict: "static_conflict", ECN: "ecn",
+	Junk: "junk", RateLimit: "rate_limit", CookieNeeded: "cookie_needed", Auth: "auth",
+	NoSession: "no_session", Replay: "replay", ChunkTimeout: "chunk_timeout", NotMember: "not_member",
 	SamePort: "same_port", SplitHorizon: "split_horizon", NoPort: "no_port", TooBig: "too_big",
 	Loop: "loop", SendError: "send_error", DeviceDown: "device_down", DeviceFull: "device_full",
 }

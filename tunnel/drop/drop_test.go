@@ -14,7 +14,9 @@ import (
 func TestNames(t *testing.T) {
 	want := []string{
 		"none", "truncated", "no_vni_flag", "vni_unknown", "vtep_unknown", "reserved_bits", "runt",
-		"malformed", "own_mac", "source_invalid", "static_conflict", "ecn", "same_port",
+		"malformed", "own_mac", "source_invalid", "static_conflict", "ecn",
+		"junk", "rate_limit", "cookie_needed", "auth", "no_session", "replay", "chunk_timeout", "not_member",
+		"same_port",
 		"split_horizon", "no_port", "too_big", "loop", "send_error", "device_down", "device_full",
 	}
 	var got []string

@@ -1,0 +1,74 @@
+package chunk
+
+import "github.com/vxmesh/vxmesh/tunnel/wire"
+
+// minCopied is from how many chunks on one more is spent on the copy of the headers: the loss of
+// the first of so many would cost more than the copy does.
+const minCopied = 8
+
+// A Plan says how a message crosses a path whose datagrams hold only so much. All chunks have equal
+// length except the last, which is not longer, so that one system call can send them.
+type Plan struct {
+	Size  int // plaintext bytes of each chunk but the last
+	Count int // chunks, at most [wire.MaxChunks]
+	Copy  int // bytes at the end of the last chunk that repeat the headers, with their length; or 0
+	n     int // bytes of the message
+}
+
+// NewPlan plans for a message of n bytes when a datagram holds max bytes of plaintext. The first
+// headers bytes, everything before the payload, are worth sending twice; 0 says they are not. ok is
+// false when there is no message or it needs more than [wire.MaxChunks].
+func NewPlan(n, headers, max int) (p Plan, ok bool) {
+	if n <= 0 || n > maxData || max <= 0 {
+		return Plan{}, false
+	}
+	if n <= max {
+		return Plan{Size: n, Count: 1, n: n}, true
+	}
+	p = Plan{Size: max, Count: (n + max - 1) / max, n: n}
+	if p.Count > wire.MaxChunks {
+		return Plan{}, false
+	}
+	if headers > 0 && headers < MaxCopy && headers <= n {
+		p.makeRoom(headers + 1)
+	}
+	return p, true
+}
+
+// makeRoom adds a copy of so many bytes when there is room or it is worth a chunk of its own. That
+// chunk makes the others shorter, because all but the last must be full.
+func (p *Plan) makeRoom(copied int) {
+	if p.n+copied <= p.Count*p.Size {
+		p.Copy = copied
+		return
+	}
+	size := (p.n + copied + p.Count) / (p.Count + 1)
+	if p.Count >= minCopied && p.Count < wire.MaxChunks && p.Count*size <= p.n {
+		p.Size, p.Count, p.Copy = size, p.Count+1, copied
+	}
+}
+
+// Range is the part of the message that chunk i carries, message[from:to]. On the last chunk it can
+// be empty when there is a copy.
+func (p Plan) Range(i int) (from, to int) {
+	from = i * p.Size
+	return from, min(from+p.Size, p.n)
+}
+
+// Len is the length of chunk i's plaintext, the copy included.
+func (p Plan) Len(i int) int {
+	from, to := p.Range(i)
+	if i == p.Count-1 {
+		return to - from + p.Copy
+	}
+	return to - from
+}
+
+// Total is the length of all plaintexts together.
+func (p Plan) Total() int { return p.n + p.Copy }
+
+// AppendCopy appends what the last chunk ends with when Copy is not 0: the headers, of which head
+// holds at least all, and how long they are.
+func (p Plan) AppendCopy(b, head []byte) []byte {
+	return append(append(b, head[:p.Copy-1]...), byte(p.Copy-1))
+}

@@ -1,0 +1,116 @@
+package session
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+
+	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/sys/cpu"
+)
+
+// A Cipher is what data datagrams are sealed with.
+type Cipher uint8
+
+// The ciphers. Their numbers are their bits in the handshake's payloads.
+const (
+	AES256GCM        Cipher = 1 << 0
+	ChaCha20Poly1305 Cipher = 1 << 1
+
+	anyCipher = AES256GCM | ChaCha20Poly1305
+
+	// hardware, in message 1 only, says that AES runs in hardware.
+	hardware = 1 << 7
+)
+
+// String is the cipher's name in the configuration and in JSON.
+func (c Cipher) String() string {
+	switch c {
+	case AES256GCM:
+		return "aes-256-gcm"
+	case ChaCha20Poly1305:
+		return "chacha20-poly1305"
+	}
+	return "unknown"
+}
+
+// limit is how many datagrams may be sealed with one key: far fewer than counters of 48 bits can
+// count, and for GCM few enough that no forgery comes into reach (NIST SP 800-38D, 8.3).
+func (c Cipher) limit() uint64 {
+	if c == AES256GCM {
+		return 1 << 34
+	}
+	return 1 << 47
+}
+
+// HardwareAES reports whether this machine does AES and GCM's multiplication in hardware. Without
+// it AES is slow, and ChaCha20-Poly1305 the better choice.
+func HardwareAES() bool {
+	x86 := cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ && cpu.X86.HasSSE41 && cpu.X86.HasSSSE3
+	arm := cpu.ARM64.HasAES && cpu.ARM64.HasPMULL
+	return x86 || arm
+}
+
+// offer is the byte of message 1 that says which ciphers this side takes.
+func (o *Options) offer() uint8 {
+	var offer uint8
+	for _, c := range o.Ciphers {
+		offer |= uint8(c)
+	}
+	if o.Ciphers == nil {
+		offer = uint8(anyCipher)
+	}
+	if o.Hardware {
+		offer |= hardware
+	}
+	return offer
+}
+
+// choose picks the cipher for two offers, or 0 when they have none in common. With both to choose
+// from, it is AES only where both sides do it in hardware.
+func choose(ours, theirs uint8) Cipher {
+	switch common := ours & theirs; Cipher(common) & anyCipher {
+	case anyCipher:
+		if common&hardware != 0 {
+			return AES256GCM
+		}
+		return ChaCha20Poly1305
+	case AES256GCM:
+		return AES256GCM
+	case ChaCha20Poly1305:
+		return ChaCha20Poly1305
+	}
+	return 0
+}
+
+// dataKey derives the key of one direction from what the handshake gave for it. The cipher's name
+// is in it, so that no key is ever used with two ciphers.
+func (c Cipher) dataKey(split, binding []byte) []byte {
+	return derive(split, binding, "vxmesh1 "+c.String())
+}
+
+// derive is HKDF-SHA256 (RFC 5869), 32 bytes long.
+func derive(secret, salt []byte, info string) []byte {
+	key, err := hkdf.Key(sha256.New, secret, salt, info, 32)
+	if err != nil {
+		panic(err) // only of lengths that are constants here
+	}
+	return key
+}
+
+// aead makes the cipher for a key of 32 bytes.
+func (c Cipher) aead(key []byte) cipher.AEAD {
+	if c == ChaCha20Poly1305 {
+		return must(chacha20poly1305.New(key))
+	}
+	return must(cipher.NewGCM(must(aes.NewCipher(key))))
+}
+
+// must is for constructors that refuse nothing but keys of a wrong length.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

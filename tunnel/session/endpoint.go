@@ -1,0 +1,208 @@
+package session
+
+import (
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/flynn/noise"
+
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+// Options of an [Endpoint].
+type Options struct {
+	Key     PrivateKey
+	ID      [32]byte // this node's id, told to peers
+	Network [32]byte // the network's id: nodes of another network understand nothing
+	Secret  [32]byte // the network's secret: without it nobody gets an answer
+	Epoch   uint32   // greater at every start of the node
+
+	Ciphers  []Cipher // those this side takes; nil: both
+	Hardware bool     // AES runs in hardware, see [HardwareAES]
+	Caps     Caps
+
+	// Certificate gives this node's certificate, at most [MaxCertificate] bytes, and Head the head
+	// of its list of revocations, 40 bytes. Both are asked for every message; nil: there is none.
+	Certificate, Head func() []byte
+
+	Rand io.Reader // nil: the system's randomness
+}
+
+// An Endpoint is this node's side of every handshake. One goroutine at a time may use it, with its
+// peers, except for Screen.
+type Endpoint struct {
+	o        Options
+	public   PublicKey
+	keypair  noise.DHKey
+	psk      []byte
+	prologue []byte
+
+	mac1    *checker    // of what is sent to us
+	cookies cipher.AEAD // seals the cookies we give
+	jar     jar
+	limiter limiter
+	load    bucket
+
+	peers   map[PublicKey]*Peer
+	indices map[uint32]*Peer // of attempts and transports, ours
+}
+
+// New makes an endpoint without peers.
+func New(o Options) *Endpoint {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	public := o.Key.Public()
+	return &Endpoint{
+		o: o, public: public,
+		keypair:  noise.DHKey{Private: o.Key[:], Public: public[:]},
+		psk:      derive(o.Secret[:], nil, "vxmesh1 psk"),
+		prologue: append([]byte("vxmesh1"), o.Network[:]...),
+		mac1:     newChecker(receiverKey(o.Secret, public, "vxmesh1 mac1")),
+		cookies:  cookieAEAD(o.Secret, public),
+		jar:      newJar(o.Rand),
+		limiter:  limiter{buckets: map[netip.Prefix]bucket{}},
+		load:     bucket{level: loadRate},
+		peers:    map[PublicKey]*Peer{},
+		indices:  map[uint32]*Peer{},
+	}
+}
+
+// SetCaps changes what this side tells of its devices, from the next handshake on.
+func (e *Endpoint) SetCaps(c Caps) { e.o.Caps = c }
+
+// Public is this node's own public key.
+func (e *Endpoint) Public() PublicKey { return e.public }
+
+// Add makes a peer, which may answer and be called from now on.
+func (e *Endpoint) Add(key PublicKey) (*Peer, error) {
+	if key == e.public {
+		return nil, errors.New("add peer: the key is this node's own")
+	}
+	if e.peers[key] != nil {
+		return nil, fmt.Errorf("add peer: there is a peer with key %s already", key)
+	}
+	if _, err := noise.DH25519.DH(e.o.Key[:], key[:]); err != nil {
+		return nil, fmt.Errorf("add peer: %s is no usable key: %w", key, err)
+	}
+	p := &Peer{
+		e: e, key: key,
+		mac1Key: receiverKey(e.o.Secret, key, "vxmesh1 mac1"),
+		cookies: cookieAEAD(e.o.Secret, key),
+	}
+	e.peers[key] = p
+	return p, nil
+}
+
+// Remove forgets a peer. Its transports seal nothing more, and the owner must stop opening with
+// them.
+func (e *Endpoint) Remove(p *Peer) {
+	p.abandon()
+	for len(p.sessions) > 0 {
+		p.drop(0)
+	}
+	delete(e.peers, p.key)
+}
+
+// Screen reports whether a datagram is worth a [Endpoint.Receive]: a message 1 or 2 of the right
+// length whose mac1 is right, or what may be a cookie. Any goroutine may call it; it does not
+// allocate.
+func (e *Endpoint) Screen(datagram []byte) bool {
+	kind := wire.KindOf(datagram)
+	if kind == wire.Junk || !wellFormed(kind, datagram) {
+		return false
+	}
+	return kind == wire.Cookie || e.mac1.check(beforeMAC1(datagram), mac1(datagram))
+}
+
+// An Event is something about a handshake that people should be told.
+type Event uint8
+
+// The events.
+const (
+	NoEvent        Event = iota
+	OwnKey               // another machine uses this node's own key
+	NoCommonCipher       // the peer takes none of our ciphers
+	EpochBack            // the peer's boot epoch went back: its state was restored, or is used twice
+	UnknownPeer          // a node that knows the network's secret and is no peer here
+)
+
+// A Claim is what a node said of itself in a handshake, under a seal that only the holder of Key
+// can make.
+type Claim struct {
+	Key         PublicKey
+	ID          [32]byte
+	Epoch       uint32
+	Head        [headLen]byte
+	Certificate []byte
+}
+
+// A Result is what came of a handshake datagram.
+type Result struct {
+	Reply  []byte      // to be sent to where the datagram came from, at once; nil: nothing
+	Peer   *Peer       // whose datagram it was; nil until it was authenticated
+	New    *Transport  // the session it made: to send with at once if we began, else after Confirm
+	Reason drop.Reason // None, RateLimit, CookieNeeded, Auth, Replay or NoSession
+	Event  Event
+	Claim  *Claim // with OwnKey and UnknownPeer
+}
+
+// Receive takes a handshake datagram. After UnknownPeer the owner may [Endpoint.Add] the peer and
+// give the same datagram again. When New is a session that we began, the owner should send
+// something with it at once and until an answer comes, so that the peer moves to it too.
+func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, datagram []byte) Result {
+	if !e.Screen(datagram) {
+		return Result{Reason: drop.Auth}
+	}
+	switch wire.KindOf(datagram) {
+	case wire.Handshake1:
+		return e.receiveMessage1(now, from, datagram)
+	case wire.Handshake2:
+		return e.receiveMessage2(now, datagram)
+	}
+	return e.receiveCookie(datagram)
+}
+
+// suite is the handshake's own; it is not negotiated.
+var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256)
+
+// handshake begins a Noise handshake with the peer of this key, or, as the responder, with anybody.
+func (e *Endpoint) handshake(peer []byte) *noise.HandshakeState {
+	return must(noise.NewHandshakeState(noise.Config{
+		CipherSuite: suite, Random: e.o.Rand, Pattern: noise.HandshakeIK,
+		Initiator: peer != nil, Prologue: e.prologue,
+		PresharedKey: e.psk, PresharedKeyPlacement: 2,
+		StaticKeypair: e.keypair, PeerStatic: peer,
+	}))
+}
+
+// payload is what we say of ourselves.
+func (e *Endpoint) payload() payload {
+	p := payload{caps: e.o.Caps, epoch: e.o.Epoch, id: e.o.ID}
+	if e.o.Certificate != nil {
+		p.certificate = e.o.Certificate()
+	}
+	if e.o.Head != nil {
+		copy(p.head[:], e.o.Head())
+	}
+	return p
+}
+
+// newIndex picks an index for the peer's use that no session has.
+func (e *Endpoint) newIndex(p *Peer) uint32 {
+	for {
+		var b [4]byte
+		fill(e.o.Rand, b[:])
+		index := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+		if index >= wire.MinIndex && e.indices[index] == nil {
+			e.indices[index] = p
+			return index
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package session
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"time"
+
+	"github.com/flynn/noise"
+
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+// An attempt is a message 1 that was not answered yet.
+type attempt struct {
+	hs      *noise.HandshakeState
+	index   uint32
+	message []byte
+	proven  bool // it was sent again with a cookie
+}
+
+// begin makes a message 1 in place of the last one.
+func (p *Peer) begin(challenge [macLen]byte) []byte {
+	p.abandon()
+	p.number++
+	h := p.e.payload()
+	h.cipher, h.counter, h.challenge = p.e.o.offer(), p.number, challenge
+	a := &attempt{hs: p.e.handshake(p.key[:]), index: p.e.newIndex(p)}
+	out, _, _, err := a.hs.WriteMessage(newMessage(wire.Handshake1, a.index, 0), h.marshal())
+	if err != nil {
+		panic(err) // Add has tried the key
+	}
+	a.message = p.seal(out)
+	p.attempt = a
+	return a.message
+}
+
+// seal appends the macs for the peer. The second stays empty.
+func (p *Peer) seal(message []byte) []byte {
+	mac := authenticate(p.mac1Key, message)
+	return append(append(message, mac[:]...), make([]byte, macLen)...)
+}
+
+// abandon forgets the attempt, so that an answer to it is none any more.
+func (p *Peer) abandon() {
+	if p.attempt != nil {
+		delete(p.e.indices, p.attempt.index)
+		p.attempt = nil
+	}
+}
+
+// attempted finds the peer whose attempt has this index.
+func (e *Endpoint) attempted(index uint32) *Peer {
+	p := e.indices[index]
+	if p == nil || p.attempt == nil || p.attempt.index != index {
+		return nil
+	}
+	return p
+}
+
+func (e *Endpoint) receiveMessage2(now time.Duration, b []byte) Result {
+	p := e.attempted(receiver(b))
+	if p == nil {
+		return Result{Reason: drop.NoSession}
+	}
+	a := p.attempt
+	text, c1, c2, err := a.hs.ReadMessage(nil, noisePart(b))
+	if err != nil {
+		return Result{Reason: drop.Auth}
+	}
+	h, ok := parsePayload(text)
+	if !ok || !p.agrees(&h) || sender(b) < wire.MinIndex {
+		p.abandon()
+		return Result{Peer: p, Reason: drop.Auth}
+	}
+	p.attempt = nil // the transport has the index now
+	p.number = max(p.number, h.counter)
+	p.learn(&h)
+	t := p.transport(agreement{
+		index: a.index, remote: sender(b), cipher: Cipher(h.cipher), binding: a.hs.ChannelBinding(),
+		send: c1.UnsafeKey(), receive: c2.UnsafeKey(),
+		rank: rank{h.counter, e.public}, created: now,
+	})
+	t.initiator = true
+	p.add(t)
+	p.Confirm(t) // message 2 has proven that the peer has the keys
+	return Result{Peer: p, New: t}
+}
+
+// agrees reports whether the peer chose one of our ciphers, and answered no challenge: there was
+// none.
+func (p *Peer) agrees(h *payload) bool {
+	chosen := h.cipher & uint8(anyCipher) & p.e.o.offer()
+	return chosen == h.cipher && bits.OnesCount8(chosen) == 1 && zero(h.challenge[:])
+}
+
+// receiveCookie repeats message 1 as the peer wants it: with proof of our address, or made anew
+// with its challenge. It does so once, or two nodes could be made to ask each other for ever.
+func (e *Endpoint) receiveCookie(b []byte) Result {
+	p := e.attempted(binary.BigEndian.Uint32(b[cookieReceiverAt:]))
+	if p == nil {
+		return Result{Reason: drop.NoSession}
+	}
+	a := p.attempt
+	cookie, flags, ok := openCookie(p.cookies, b, mac1(a.message))
+	switch {
+	case !ok:
+		return Result{Reason: drop.Auth}
+	case flags == flagChallenge && !p.challenged:
+		p.challenged = true
+		return Result{Peer: p, Reply: p.begin(cookie)}
+	case flags == 0 && !a.proven:
+		a.proven = true
+		reply := bytes.Clone(a.message)
+		mac := authenticate(cookie[:], beforeMAC2(reply))
+		copy(mac2(reply), mac[:])
+		return Result{Peer: p, Reply: reply}
+	}
+	return Result{Peer: p, Reason: drop.Replay}
+}

@@ -1,0 +1,123 @@
+package session
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/cpu"
+
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+// deadAge is how old keys get before nothing is sealed or opened with them any more.
+const deadAge = 180 * time.Second
+
+// A Transport is one set of agreed keys: it seals datagrams for a peer and opens those that come
+// from it. The handshake makes it; any number of goroutines may use it.
+type Transport struct {
+	index, remote uint32
+	cipher        Cipher
+	created       time.Duration
+	initiator     bool
+	rank          rank
+	epoch         uint32 // the peer's
+	send, receive cipher.AEAD
+
+	_         cpu.CacheLinePad // what one core writes is no other core's to read
+	sent      atomic.Uint64    // counters given out
+	confirmed atomic.Bool
+	closed    atomic.Bool
+
+	_      cpu.CacheLinePad
+	window window
+}
+
+// Index is the index that datagrams for this side carry.
+func (t *Transport) Index() uint32 { return t.index }
+
+// RemoteIndex is the index that datagrams for the peer carry.
+func (t *Transport) RemoteIndex() uint32 { return t.remote }
+
+// Cipher is what both sides agreed on.
+func (t *Transport) Cipher() Cipher { return t.cipher }
+
+// Created is when the handshake ended on this side.
+func (t *Transport) Created() time.Duration { return t.created }
+
+// Initiator reports whether this side sent message 1.
+func (t *Transport) Initiator() bool { return t.initiator }
+
+// Confirmed reports whether the peer is known to have the keys: always where this side began the
+// handshake, else since [Peer.Confirm].
+func (t *Transport) Confirmed() bool { return t.confirmed.Load() }
+
+// Expired reports whether the keys are too old to be used.
+func (t *Transport) Expired(now time.Duration) bool { return now-t.created >= deadAge }
+
+// Reserve gives n consecutive counters, the first of which it returns, to the caller alone. It
+// refuses when the keys are worn out or were dropped: then a new handshake has to come first.
+func (t *Transport) Reserve(n int) (counter uint64, ok bool) {
+	if t.closed.Load() {
+		return 0, false
+	}
+	end := t.sent.Add(uint64(n))
+	if end > t.cipher.limit() {
+		return 0, false
+	}
+	return end - uint64(n), true
+}
+
+// Seal encrypts the plaintext behind the header, which the first [wire.HeaderLen] bytes of datagram
+// hold; datagram is [wire.Overhead] bytes longer than plaintext. The plaintext may be where its
+// ciphertext comes to lie, else the two do not overlap. The header's counter comes from Reserve and
+// is used once.
+func (t *Transport) Seal(datagram, plaintext []byte) {
+	_ = datagram[wire.Overhead+len(plaintext)-1] // Seal would make a slice of its own, silently
+	header := datagram[:wire.HeaderLen]
+	t.send.Seal(header, nonce(datagram), plaintext, header)
+}
+
+// Fresh reports whether a datagram with this counter can still be taken: it was not seen yet and is
+// not too old to tell. Ask it before Open writes to a place that matters.
+func (t *Transport) Fresh(counter uint64) bool { return t.window.fresh(counter) }
+
+// Open decrypts a datagram, of any length, and appends the plaintext to dst, which may be
+// datagram[16:16] and else does not overlap it. The reason is [drop.None], or Auth or Replay: what
+// is behind dst is then spoilt. Of several that open the same counter at once, one gets None.
+func (t *Transport) Open(dst, datagram []byte) ([]byte, drop.Reason) {
+	if len(datagram) < wire.Overhead {
+		return dst, drop.Auth
+	}
+	counter := binary.BigEndian.Uint64(datagram[8:]) >> 16
+	if !t.window.fresh(counter) {
+		return dst, drop.Replay
+	}
+	header, sealed := datagram[:wire.HeaderLen], datagram[wire.HeaderLen:]
+	out, err := t.receive.Open(dst, nonce(datagram), sealed, header)
+	if err != nil {
+		return dst, drop.Auth
+	}
+	if !t.window.take(counter) {
+		return dst, drop.Replay
+	}
+	return out, drop.None
+}
+
+// Received is how many datagrams were taken.
+func (t *Transport) Received() uint64 { return t.window.taken.Load() }
+
+// Highest is one above the highest counter taken, so that Highest less [Transport.Received] is how
+// many datagrams were lost or are still to come.
+func (t *Transport) Highest() uint64 { return t.window.next.Load() }
+
+// nonce is the part of the header with the counter in it, which never comes twice under one key.
+func nonce(datagram []byte) []byte { return datagram[4:wire.HeaderLen] }
+
+// A rank orders the sessions of two nodes in the same way at both ends.
+type rank struct {
+	number    uint32
+	initiator PublicKey
+}

@@ -1,0 +1,239 @@
+package session
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+func only(c Cipher) func(a, b *Options) {
+	return func(a, b *Options) { a.Ciphers, b.Ciphers = []Cipher{c}, []Cipher{c} }
+}
+
+var ciphers = []Cipher{AES256GCM, ChaCha20Poly1305}
+
+func TestSealInPlaceAndApart(t *testing.T) {
+	for _, c := range ciphers {
+		a, b := newPair(t, only(c))
+		ta, tb := connect(t, 0, a, b)
+		text := bytes.Repeat([]byte("text "), 300)
+		for _, n := range []int{0, 1, 16, len(text)} {
+			apart, inPlace := make([]byte, n+32), make([]byte, n+32)
+			h := wire.Header{Index: ta.RemoteIndex(), VNI: 42, Counter: uint64(1000 + n), Last: true}
+			h.Put(apart)
+			h.Put(inPlace)
+			ta.Seal(apart, text[:n])
+			copy(inPlace[16:], text[:n])
+			ta.Seal(inPlace, inPlace[16:16+n])
+			if !bytes.Equal(apart, inPlace) {
+				t.Fatalf("%v, %d bytes: sealed in place and apart differ", c, n)
+			}
+			if n > 16 && bytes.Contains(apart, text[:n]) {
+				t.Fatalf("%v: the text is there to be read", c)
+			}
+			out, reason := tb.Open(inPlace[16:16], inPlace)
+			if reason != drop.None || !bytes.Equal(out, text[:n]) || n > 0 && &out[0] != &inPlace[16] {
+				t.Fatalf("%v, %d bytes, opened in place: %v", c, n, reason)
+			}
+			if _, reason := tb.Open(nil, apart); reason != drop.Replay {
+				t.Fatalf("%v: the same datagram twice: %v", c, reason)
+			}
+		}
+	}
+}
+
+func TestOpenAppends(t *testing.T) {
+	a, b := newPair(t)
+	ta, tb := connect(t, 0, a, b)
+	dst := []byte("before ")
+	if out, _ := tb.Open(dst, sealed(t, ta, "after")); string(out) != "before after" {
+		t.Errorf("%q", out)
+	}
+	bad := sealed(t, ta, "forged")
+	bad[20]++
+	if out, r := tb.Open(dst, bad); string(out) != "before " || r != drop.Auth {
+		t.Errorf("%q %v", out, r)
+	}
+}
+
+func TestEveryByteOfADatagramCounts(t *testing.T) {
+	for _, c := range ciphers {
+		a, b := newPair(t, only(c))
+		ta, tb := connect(t, 0, a, b)
+		good := sealed(t, ta, "some text")
+		for i := range good {
+			bad := bytes.Clone(good)
+			bad[i] ^= 0x20
+			if _, reason := tb.Open(nil, bad); reason != drop.Auth {
+				t.Errorf("%v: byte %d changed: %v", c, i, reason)
+			}
+		}
+		for n := range good {
+			if out, reason := tb.Open(nil, good[:n]); reason != drop.Auth || out != nil {
+				t.Errorf("%v: cut to %d bytes: %v", c, n, reason)
+			}
+		}
+		if _, reason := ta.Open(nil, good); reason != drop.Auth {
+			t.Errorf("%v: one's own datagram comes back: %v", c, reason)
+		}
+		if _, reason := tb.Open(nil, good); reason != drop.None {
+			t.Errorf("%v: then the true one: %v", c, reason)
+		}
+		empty := sealed(t, ta, "")
+		if _, reason := tb.Open(nil, empty); reason != drop.None {
+			t.Errorf("%v: an empty one: %v", c, reason)
+		}
+	}
+}
+
+func TestSealNeedsRoom(t *testing.T) {
+	a, b := newPair(t)
+	ta, _ := connect(t, 0, a, b)
+	defer func() {
+		if recover() == nil {
+			t.Error("a datagram without room for the tag was sealed somewhere else")
+		}
+	}()
+	ta.Seal(make([]byte, 16+5+15), []byte("12345"))
+}
+
+func TestReserve(t *testing.T) {
+	a, b := newPair(t)
+	r := b.Receive(0, a.addr, a.call())
+	ta := a.Receive(0, b.addr, r.Reply).New
+	for i, want := range []uint64{0, 3, 4} {
+		n := []int{3, 1, 128}[i]
+		if got, ok := ta.Reserve(n); !ok || got != want {
+			t.Errorf("Reserve(%d) = %d, %v, want %d", n, got, ok, want)
+		}
+	}
+	for _, c := range ciphers {
+		ta := &Transport{cipher: c}
+		limit := map[Cipher]uint64{AES256GCM: 1 << 34, ChaCha20Poly1305: 1 << 47}[c]
+		ta.sent.Store(limit - 2)
+		if _, ok := ta.Reserve(3); ok {
+			t.Errorf("%v: more than %d", c, limit)
+		}
+		ta.sent.Store(limit - 2)
+		if n, ok := ta.Reserve(2); !ok || n != limit-2 {
+			t.Errorf("%v: not up to %d", c, limit)
+		}
+		if _, ok := ta.Reserve(1); ok {
+			t.Errorf("%v: more than %d", c, limit)
+		}
+	}
+}
+
+func TestReserveConcurrently(t *testing.T) {
+	ta := &Transport{cipher: AES256GCM}
+	var sum atomic.Uint64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				n, _ := ta.Reserve(2)
+				sum.Add(n)
+			}
+		})
+	}
+	wg.Wait()
+	if want := uint64(8000 * 7999); sum.Load() != want {
+		t.Errorf("the counters add up to %d, want %d: some were given out twice", sum.Load(), want)
+	}
+}
+
+func TestExpired(t *testing.T) {
+	ta := &Transport{created: time.Minute}
+	if ta.Expired(4*time.Minute-1) || !ta.Expired(4*time.Minute) {
+		t.Error("keys do not die at 180 s")
+	}
+}
+
+func TestReceivedAndHighest(t *testing.T) {
+	a, b := newPair(t)
+	ta, tb := connect(t, 0, a, b) // one datagram
+	sealed(t, ta, "lost")
+	exchange(t, ta, tb, "came")
+	tb.Open(nil, make([]byte, 60))
+	if tb.Received() != 2 || tb.Highest() != 3 {
+		t.Errorf("received %d, highest %d, want 2 and 3", tb.Received(), tb.Highest())
+	}
+}
+
+func TestNothingAllocates(t *testing.T) {
+	for _, c := range ciphers {
+		a, b := newPair(t, only(c))
+		ta, tb := connect(t, 0, a, b)
+		buf, text := make([]byte, 1440+32), make([]byte, 1440)
+		allocs := testing.AllocsPerRun(200, func() {
+			counter, _ := ta.Reserve(1)
+			wire.Header{Index: ta.RemoteIndex(), Counter: counter}.Put(buf)
+			ta.Seal(buf, text)
+			if !tb.Fresh(counter) {
+				t.Fatal("not fresh")
+			}
+			if _, reason := tb.Open(buf[16:16], buf); reason != drop.None {
+				t.Fatal(reason)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%v: %v allocations", c, allocs)
+		}
+	}
+}
+
+// Of eight readers that get the same datagrams, each datagram goes to one.
+func TestOpenConcurrently(t *testing.T) {
+	a, b := newPair(t)
+	ta, tb := connect(t, 0, a, b)
+	datagrams := make([][]byte, 500)
+	for i := range datagrams {
+		datagrams[i] = sealed(t, ta, "race")
+	}
+	var taken, replayed atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			buf := make([]byte, 100)
+			for j := range datagrams {
+				d := datagrams[(j+i*13)%len(datagrams)]
+				tb.Fresh(uint64(j))
+				switch _, reason := tb.Open(buf[:0], d); reason {
+				case drop.None:
+					taken.Add(1)
+				case drop.Replay:
+					replayed.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() != 500 || replayed.Load() != 3500 || tb.Received() != 501 {
+		t.Errorf("%d taken, %d replayed, %d received", taken.Load(), replayed.Load(), tb.Received())
+	}
+}
+
+func BenchmarkSealOpen(b *testing.B) {
+	for _, c := range ciphers {
+		b.Run(c.String(), func(b *testing.B) {
+			x, y := newPair(b, only(c))
+			tx, ty := connect(b, 0, x, y)
+			buf := make([]byte, 1440+32)
+			b.SetBytes(1440)
+			b.ReportAllocs()
+			for b.Loop() {
+				counter, _ := tx.Reserve(1)
+				wire.Header{Index: tx.RemoteIndex(), Counter: counter}.Put(buf)
+				tx.Seal(buf, buf[16:16+1440])
+				if _, reason := ty.Open(buf[16:16], buf); reason != drop.None {
+					b.Fatal(reason)
+				}
+			}
+		})
+	}
+}
