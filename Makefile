@@ -24,7 +24,7 @@ ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
 
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## show it: pings through real VXLAN to the kernel, in throw-away namespaces
@@ -51,14 +51,22 @@ deps: ## install what the lab and the bench use (Debian, root); nothing when it 
 lab: ## only the lab: real namespaces and the kernel's own vxlan device; root
 	$(GO) test -tags lab -count=1 -timeout 15m ./lab/... ./tundev/...
 
+.PHONY: lab-long
+lab-long: ## the lab tests that take minutes: keys growing old, a machine that sleeps; root
+	$(GO) test -tags 'lab lablong' -count=1 -timeout 30m -run '^TestLong' ./lab/...
+
 .PHONY: no-lab
 no-lab:
 	@echo 'The lab was left out: it needs root. Run it with:'
 	@echo '  sudo make lab            or            unshare -Urnm make lab'
 
 .PHONY: bench
-bench: ## throughput, packet rate and latency against the kernel; root, iperf3 (ARGS=-quick)
+bench: ## throughput, packet rate and latency against the kernel and other tunnels; root (ARGS=-quick)
 	$(GO) run ./bench $(ARGS)
+
+.PHONY: bench-deps
+bench-deps: ## install the tunnels that the bench compares with (Debian, root)
+	@bench/deps.sh
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)
@@ -68,6 +76,10 @@ fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)
 		$(GO) test -run='^$$' -fuzz="^$${func#func }\$$" -fuzztime=$(FUZZTIME) \
 			"$$(dirname "$$file")" </dev/null || exit 1; \
 	done
+
+.PHONY: mutate
+mutate: ## change every condition of the session code, and see that a test notices; takes minutes
+	$(GO) run ./internal/mutate ./tunnel/session
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck, complexity, and the rules of the layout
@@ -94,7 +106,7 @@ package: ## tar.gz, deb and rpm for Linux, into dist/
 	@for arch in $(MACHINES); do \
 		dir=dist/vxmesh-$(VERSION)-linux-$$arch; mkdir -p $$dir; \
 		GOOS=linux GOARCH=$$arch $(BUILD) -ldflags '-s -w' -o $$dir/$(BINARY) ./cmd/vxmesh && \
-		cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd $$dir && \
+		cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd packaging/wireshark $$dir && \
 		tar -C dist --owner=0 --group=0 -czf $$dir.tar.gz $$(basename $$dir) && \
 		for format in deb rpm; do \
 			BIN=$$dir/$(BINARY) ARCH=$$arch VERSION=$(VERSION) \

@@ -169,6 +169,9 @@ func (h *HostPort) UnmarshalTOML(raw any) error {
 	if !isHostName(host) {
 		return bad("", "%q is not a host name", host)
 	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.Trim(host, "0123456789.") == "" {
+		return bad("", "%q is not an IPv4 address", host)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -14,12 +15,26 @@ func (d *document) check(c *Config) {
 	d.checkListen("listen.vxlan", c.Listen.VXLAN)
 	d.checkPatterns("listen.interfaces.allow", c.Listen.Interfaces.Allow)
 	d.checkPatterns("listen.interfaces.deny", c.Listen.Interfaces.Deny)
+	d.checkPorts(c)
 	d.checkSegments(c)
-	d.checkPeers(c.Peers)
+	d.checkPeers(c)
 	d.checkControl(&c.Control)
 	d.checkPath("network.state", c.Network.State)
-	if c.Security.Identity == "" {
-		d.report("security.identity", `the default is "identity.key"`, "a file name is needed")
+	d.checkIdentity(c.Security.Identity)
+}
+
+// checkIdentity wants a file in the state directory, or one that does not depend on where the
+// program was started.
+func (d *document) checkIdentity(name string) {
+	const path, hint = "security.identity", `the default is "identity.key"`
+	switch {
+	case name == "":
+		d.report(path, hint, "a file name is needed")
+	case filepath.IsAbs(name):
+	case name != filepath.Base(name) || name == "." || name == "..":
+		d.report(path, hint, "%q is neither the name of a file nor an absolute path", name)
+	case name == "epoch": // which counts the node's starts
+		d.report(path, hint, "%q is the name of another file in the state directory", name)
 	}
 }
 
@@ -49,36 +64,29 @@ func (d *document) checkListen(path string, addrs []ListenAddr) {
 	}
 }
 
+// checkPorts refuses addresses that the mesh and the plain leg would both have, where both are there.
+func (d *document) checkPorts(c *Config) {
+	plain := slices.ContainsFunc(c.Segments, func(s Segment) bool { return s.VXLAN != nil })
+	if !plain || len(c.Peers) == 0 {
+		return
+	}
+	for i, m := range c.Listen.Mesh {
+		for j, v := range c.Listen.VXLAN {
+			if d.bad[fmt.Sprintf("listen.vxlan[%d]", j)] || !m.covers(v) && !v.covers(m) {
+				continue
+			}
+			d.report(fmt.Sprintf("listen.mesh[%d]", i), "the mesh needs a port of its own",
+				"%q and %q of listen.vxlan overlap", m, v)
+			break
+		}
+	}
+}
+
 // checkPatterns refuses patterns that match nothing because they are malformed.
 func (d *document) checkPatterns(path string, patterns []string) {
 	for i, p := range patterns {
 		if _, err := filepath.Match(p, ""); err != nil {
 			d.report(fmt.Sprintf("%s[%d]", path, i), "", "%q is not a pattern", p)
-		}
-	}
-}
-
-func (d *document) checkPeers(peers []Peer) {
-	names, keys := make(map[string]bool), make(map[Key]bool)
-	for i, p := range peers {
-		path := fmt.Sprintf("peers[%d]", i)
-		switch {
-		case p.Name == "":
-			d.report(path+".name", `name = "nas", for example`, "required, and not there")
-		case !isNodeName(p.Name):
-			d.report(path+".name", "", "%q is not a host name", p.Name)
-		case names[p.Name]:
-			d.report(path+".name", "", "%q is there twice", p.Name)
-		}
-		switch {
-		case !d.has(path + ".key"):
-			d.report(path+".key", "`vxmesh key show` on that node prints it", "required, and not there")
-		case keys[p.Key] && d.good(path+".key"):
-			d.report(path+".key", "", "another peer has this key")
-		}
-		names[p.Name] = true
-		if d.good(path + ".key") {
-			keys[p.Key] = true
 		}
 	}
 }

@@ -17,6 +17,9 @@ const maxVNI = 1<<24 - 1
 const maxEntries = 1 << 24
 
 func (d *document) checkSegments(c *Config) {
+	if len(c.Segments) == 0 && !d.bad["segments"] {
+		d.report("", "add [[segments]] with a vni", "there is no segment")
+	}
 	vnis, names := make(map[uint32]bool), make(map[string]bool)
 	for i := range c.Segments {
 		s, path := &c.Segments[i], fmt.Sprintf("segments[%d]", i)
@@ -34,6 +37,8 @@ func (d *document) checkSegments(c *Config) {
 		vnis[s.VNI], names[s.Device.Name] = true, true
 		d.checkDevice(path+".device", &s.Device)
 		d.checkFDB(path+".fdb", &s.FDB, s.VXLAN != nil)
+		d.checkMembers(path, s, c.Peers)
+		d.checkAlone(path, s, c.Peers)
 		if s.VXLAN != nil {
 			d.checkVXLAN(path+".vxlan", c, s)
 		}

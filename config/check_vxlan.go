@@ -78,7 +78,7 @@ func (d *document) checkCompany(path string, s *Segment) {
 		}
 	}
 	d.report(path, `list the other ends: remotes = ["192.0.2.7"]`,
-		"VNI %d has nobody to talk to", s.VNI)
+		"the plain leg of VNI %d has nobody to talk to", s.VNI)
 }
 
 // checkZone refuses a link-local address of which nobody knows the link (RFC 4007, 6).

@@ -23,11 +23,12 @@ name = "lab-1"
 node = "pve1"
 state = "/srv/vxmesh"
 [listen]
+mesh = [":42420", "192.0.2.1:42421"]
 vxlan = ["192.0.2.1:4789", "[2001:db8::1]:4789", ":8472"]
 interfaces = { allow = ["eth*"], deny = [] }
 [[segments]]
 vni = 16777215
-peers = "none"
+peers = ["vps", "nas"]
   [segments.device]
   kind = "tap"
   name = "lab0"
@@ -43,6 +44,7 @@ peers = "none"
   static = [
     { mac = "52:54:00:1a:22:02", vlan = 4094, vtep = "192.0.2.7:8472" },
     { mac = "52:54:00:1a:22:02", vtep = "192.0.2.7" },
+    { mac = "52:54:00:1a:22:03", peer = "vps" },
   ]
   [segments.vxlan]
   remotes = ["192.0.2.7", "192.0.2.8:8472"]
@@ -59,11 +61,23 @@ peers = "none"
   learn_new_vteps = true
 [[segments]]
 vni = 2
+peers = "none"
 vxlan.remotes = ["2001:db8::7", "[2001:db8::8]", "[2001:db8::9]:1", "::ffff:192.0.2.9"]
 vxlan.tos = "inherit"
 vxlan.ttl = 1
 fdb.max_entries = 10
 fdb.ageing = "1h30m"
+[[segments]]
+vni = 3
+[[peers]]
+name = "nas"
+key = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+endpoints = ["nas.example.net:42420", "192.0.2.20:1", "[2001:db8::20]:65535"]
+keepalive = "0s"
+[[peers]]
+name = "vps"
+key = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+keepalive = "1h"
 [discovery]
 stun = []
 lan = false
@@ -72,6 +86,10 @@ portmap = false
 [relay]
 use = false
 serve = false
+[security]
+identity = "/srv/lab.key"
+admit = "listed"
+cipher = "chacha20-poly1305"
 [control]
 socket = "/run/lab.sock"
 group = "wheel"
@@ -93,7 +111,7 @@ func TestParseEveryKey(t *testing.T) {
 	want := &Config{
 		Network: Network{Name: "lab-1", Node: "pve1", State: "/srv/vxmesh"},
 		Listen: Listen{
-			Mesh: []ListenAddr{},
+			Mesh: []ListenAddr{{Port: 42420}, {netip.MustParseAddr("192.0.2.1"), 42421}},
 			VXLAN: []ListenAddr{
 				{netip.MustParseAddr("192.0.2.1"), 4789},
 				{netip.MustParseAddr("2001:db8::1"), 4789},
@@ -102,7 +120,7 @@ func TestParseEveryKey(t *testing.T) {
 			Interfaces: Interfaces{Allow: []string{"eth*"}, Deny: []string{}},
 		},
 		Segments: []Segment{{
-			VNI: 16777215,
+			VNI: 16777215, Peers: Members{Names: []string{"vps", "nas"}},
 			Device: Device{
 				Kind: KindTAP, Name: "lab0", MTU: 1450, MAC: MAC{0x52, 0x54, 0, 0x1a, 0x22, 1},
 				Bridge: "br0",
@@ -115,6 +133,7 @@ func TestParseEveryKey(t *testing.T) {
 				Static: []Static{
 					{MAC: mac2, VLAN: 4094, VTEP: vtep("192.0.2.7:8472")},
 					{MAC: mac2, VTEP: vtep("192.0.2.7:4789")},
+					{MAC: MAC{0x52, 0x54, 0, 0x1a, 0x22, 3}, Peer: "vps"},
 				},
 			},
 			VXLAN: &VXLAN{
@@ -125,7 +144,7 @@ func TestParseEveryKey(t *testing.T) {
 				DF: DFInherit, ReservedBits: ReservedIgnore, LearnNewVTEPs: true,
 			},
 		}, {
-			VNI: 2, Peers: Members{All: true},
+			VNI:    2,
 			Device: Device{Kind: KindTAP, Name: "vxm1", Addresses: []netip.Prefix{}},
 			FDB: FDB{
 				Ageing: 90 * time.Minute, MaxEntries: 10, MaxPerPort: 10, Learn: true, Static: []Static{},
@@ -138,14 +157,31 @@ func TestParseEveryKey(t *testing.T) {
 				SourcePort: SourcePortHash, TTL: TTL{Value: 1}, TOS: TOS{Inherit: true},
 				DF: DFUnset, UDPChecksum: true, ReservedBits: ReservedReject, Flood: true,
 			},
+		}, {
+			VNI: 3, Peers: Members{All: true},
+			Device: Device{Kind: KindTAP, Name: "vxm2", Addresses: []netip.Prefix{}},
+			FDB: FDB{
+				Ageing: 5 * time.Minute, MaxEntries: 4096, MaxPerPort: 1024, Learn: true,
+				Static: []Static{},
+			},
 		}},
-		Peers:     []Peer{},
+		Peers: []Peer{
+			{
+				Name: "nas", Key: Key{1},
+				Endpoints: []HostPort{
+					"nas.example.net:42420", "192.0.2.20:1", "[2001:db8::20]:65535",
+				},
+			},
+			{Name: "vps", Key: Key{2}, Endpoints: []HostPort{}, Keepalive: time.Hour},
+		},
 		Discovery: Discovery{STUN: []HostPort{}},
 		Relay:     Relay{Serve: "false", Limit: 50_000_000},
-		Security:  Security{Identity: "identity.key", Admit: "invited", Cipher: "auto"},
-		Control:   Control{Socket: "/run/lab.sock", Group: "wheel"},
-		Metrics:   Metrics{Listen: "[::1]:9742"},
-		Log:       Log{Level: "debug", Format: "json"},
+		Security: Security{
+			Identity: "/srv/lab.key", Admit: "listed", Cipher: "chacha20-poly1305",
+		},
+		Control: Control{Socket: "/run/lab.sock", Group: "wheel"},
+		Metrics: Metrics{Listen: "[::1]:9742"},
+		Log:     Log{Level: "debug", Format: "json"},
 	}
 	if diff := cmp.Diff(want, got, equate); diff != "" {
 		t.Errorf("config differs (-want +got):\n%s", diff)
@@ -251,7 +287,8 @@ func TestDiff(t *testing.T) {
 	const live = one + "vxlan.ttl = 9\nfdb.ageing = \"10m\"\ndevice.mtu = 1400\n" +
 		"[log]\nlevel = \"debug\"\n"
 	const device = "device.name = \"x\"\ndevice.mac = \"52:54:00:1a:22:01\"\n"
-	const process = "[listen]\nvxlan = [\":8472\"]\n[control]\ngroup = \"wheel\"\n"
+	const process = "[listen]\nvxlan = [\":8472\"]\n[control]\ngroup = \"wheel\"\n" +
+		"[security]\ncipher = \"aes-256-gcm\"\n"
 	for _, c := range []struct {
 		name     string
 		from, to string
@@ -268,6 +305,7 @@ func TestDiff(t *testing.T) {
 			{"control.group", `""`, `"wheel"`, Restart},
 			{"listen.vxlan", `[":4789"]`, `[":8472"]`, Restart},
 			{"network.name", `"home"`, `"work"`, Restart},
+			{"security.cipher", `"auto"`, `"aes-256-gcm"`, Restart},
 			{"segments[1].device.mac", `"auto"`, `"52:54:00:1a:22:01"`, Restart},
 			{"segments[1].device.name", `"vxm0"`, `"x"`, Restart},
 		}},

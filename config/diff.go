@@ -31,7 +31,8 @@ const present = "present"
 // restartKeys are the keys, without the segment they belong to, that are read once at the start;
 // a trailing dot stands for a whole table.
 var restartKeys = []string{
-	"network.name", "network.node", "network.state", "log.format", "listen.", "control.", "security.identity",
+	"network.name", "network.node", "network.state", "log.format", "listen.", "control.",
+	"security.identity", "security.cipher",
 	"segments.device.kind", "segments.device.name", "segments.device.mac",
 }
 

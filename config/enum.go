@@ -54,7 +54,7 @@ func (ReservedBits) values() []string { return []string{"reject", "ignore"} }
 // TOML's true and false.
 type Serve string
 
-// Admit is whom this node trusts: "invited" or "listed".
+// Admit is whom this node trusts beside [[peers]]: "invited" or "listed", which is nobody.
 type Admit string
 
 func (Admit) values() []string { return []string{"invited", "listed"} }

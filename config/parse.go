@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,14 +27,44 @@ func Load(path string) (*Config, error) {
 	return Read(path, f)
 }
 
+// LoadPart is [Load] for whoever needs but some of the tables: it reports nothing that is wrong
+// elsewhere, and of the Config nothing else may be used.
+func LoadPart(path string, tables ...string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := readAll(f)
+	if err != nil {
+		return nil, err
+	}
+	d, cfg := parse(path, text)
+	if cfg != nil {
+		d.problems = slices.DeleteFunc(d.problems, func(p Problem) bool {
+			table, _, _ := strings.Cut(p.Key, ".")
+			return !slices.Contains(tables, table)
+		})
+	}
+	return d.result(cfg)
+}
+
 // Read reads and checks a file that is open already, up to where it is too large to be one; name
 // is what problems call it. When the contents are at fault the error is an [Errors].
 func Read(name string, r io.Reader) (*Config, error) {
+	text, err := readAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name, text)
+}
+
+func readAll(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(name, text)
+	return text, nil
 }
 
 // Parse checks the text of a file; name is what problems call it. It reports everything wrong at
@@ -43,6 +74,11 @@ func Parse(name string, text []byte) (*Config, error) {
 	if cfg != nil {
 		d.checkUnbuilt(cfg)
 	}
+	return d.result(cfg)
+}
+
+// result is the Config unless there are problems.
+func (d *document) result(cfg *Config) (*Config, error) {
 	if len(d.problems) > 0 {
 		d.problems.sort()
 		return nil, d.problems

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -181,5 +182,33 @@ func addSeeds(f *testing.F) {
 		"s = \"\"\"\\\n  a\"\"\"\"\"", "a=1\r\n[b]\r\nc=2", "segments = [[1]]", "[segments]\nfdb=1",
 	} {
 		f.Add(s)
+	}
+}
+
+// TestLoadPart wants what is asked for to be right, and nothing else.
+func TestLoadPart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "home.toml")
+	const text = "[network]\nname = \"home\"\nstate = \"/srv\"\n" +
+		"[security]\nidentity = \"nas.key\"\n[[peers]]\nkey = \"\"\n"
+	write(t, path, text)
+	cfg, err := LoadPart(path, "network", "security")
+	if err != nil || cfg.Network.State != "/srv" || cfg.Security.Identity != "nas.key" {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+	for _, wrong := range []string{
+		strings.Replace(text, "home", "Home", 1),
+		strings.Replace(text, "nas.key", "a/nas.key", 1),
+		strings.Replace(text, "[network]", "[network", 1),
+		strings.Replace(text, "name =", "nam =", 1),
+	} {
+		write(t, path, wrong)
+		cfg, err := LoadPart(path, "network", "security")
+		problems, ok := errors.AsType[Errors](err)
+		if !ok || len(problems) != 1 || cfg != nil {
+			t.Errorf("%s\n%+v, %v", wrong, cfg, err)
+		}
+	}
+	if _, err := LoadPart(path+"x", "network"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -137,6 +138,9 @@ type Members struct {
 	All   bool
 	Names []string // nil when All is set
 }
+
+// Has reports whether the node of this name is one of them.
+func (m Members) Has(name string) bool { return m.All || slices.Contains(m.Names, name) }
 
 // UnmarshalTOML reads "all", "none" or a list of names.
 func (m *Members) UnmarshalTOML(raw any) error {

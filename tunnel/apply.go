@@ -21,7 +21,7 @@ func (n *Node) Apply(o Options) error {
 	for _, s := range o.Segments {
 		wanted[s.VNI] = s
 	}
-	undo, err := n.prepare(wanted)
+	undo, err := n.prepare(wanted, o.Mesh.Peers)
 	if err != nil {
 		for _, back := range slices.Backward(undo) {
 			back()
@@ -38,18 +38,27 @@ func (n *Node) Apply(o Options) error {
 		n.remove(s.vni)
 		s.close()
 	}
+	n.mesh.keep(o.Mesh.Peers)
+	n.mesh.start(n.running)
 	n.keeper.wake()
+	n.resolver.wake()
 	return nil
 }
 
 // prepare does everything that can fail: it opens what is new and changes the devices that stay.
 // Each step it took is undone by a function in undo.
-func (n *Node) prepare(wanted map[uint32]SegmentOptions) (undo []func(), err error) {
-	if n.sockets.listening == nil && len(wanted) > 0 {
-		return nil, errors.New("the first segment needs the sockets opened: restart the node")
+func (n *Node) prepare(wanted map[uint32]SegmentOptions, peers []PeerOptions) (undo []func(), err error) {
+	for _, o := range wanted {
+		if n.sockets.listening == nil && o.Plain.exist() {
+			return nil, errors.New("the first [segments.vxlan] needs its sockets opened: restart the node")
+		}
+	}
+	back, err := n.mesh.prepare(peers)
+	undo = append(undo, back)
+	if err != nil {
+		return undo, err
 	}
 	for _, vni := range slices.Sorted(maps.Keys(wanted)) {
-		var back func()
 		if s := n.segment(vni); s != nil {
 			back, err = s.prepare(wanted[vni])
 		} else {
@@ -129,10 +138,9 @@ func (s *segment) commit(o SegmentOptions) {
 	old := s.options
 	s.options = o
 	s.sw.SetOptions(o.FDB)
-	if !reflect.DeepEqual(old.Plain, o.Plain) {
-		s.setLeg(s.leg.Load().rebuild(o.Plain, s.node.sockets.port))
-	}
-	if !reflect.DeepEqual(old.Static, o.Static) || !reflect.DeepEqual(old.Plain, o.Plain) {
+	s.setLeg(s.leg.Load().rebuild(o.Plain, s.node.sockets.port).withPeers(s.node.mesh.named(o.Peers)))
+	if !reflect.DeepEqual(old.Static, o.Static) || !reflect.DeepEqual(old.Plain, o.Plain) ||
+		!reflect.DeepEqual(old.Peers, o.Peers) {
 		s.setStatic(old.Static, o.Static)
 	}
 	s.mu.Unlock()

@@ -24,26 +24,26 @@ func (s *segment) dropInner(frame ether.Frame, p bridge.Port, reason drop.Reason
 	}
 }
 
-// dropTo counts n frames that did not reach v; frame is nil when they are no longer at hand.
-func (s *segment) dropTo(v *vtep, frame ether.Frame, reason drop.Reason, n uint64) {
+// dropTo counts n frames that did not reach to; frame is nil when they are no longer at hand.
+func (s *segment) dropTo(to *party, frame ether.Frame, reason drop.Reason, n uint64) {
 	s.drops.Add(reason, n)
-	v.drops.Add(reason, n)
+	to.drops.Add(reason, n)
 	if frame != nil && s.node.tap.On() {
 		s.node.tap.Put(&capture.Packet{
-			Point: capture.Dropped, Time: time.Now(), Data: frame, VNI: s.vni, Port: v.name,
+			Point: capture.Dropped, Time: time.Now(), Data: frame, VNI: s.vni, Port: to.name,
 			Drop: reason,
 		})
 	}
 }
 
-// dropFrom counts a frame from v that does not go on.
-func (s *segment) dropFrom(v *vtep, frame ether.Frame, reason drop.Reason) {
+// dropFrom counts a frame of a party that does not go on.
+func (s *segment) dropFrom(from *party, frame ether.Frame, reason drop.Reason) {
 	s.drops.Add(reason, 1)
-	v.drops.Add(reason, 1)
+	from.drops.Add(reason, 1)
 	if s.node.tap.On() {
 		s.node.tap.Put(&capture.Packet{
 			Point: capture.Dropped, Time: time.Now(), Data: frame, In: true, VNI: s.vni,
-			Port: v.name, Drop: reason,
+			Port: from.name, Drop: reason,
 		})
 	}
 }
@@ -117,7 +117,7 @@ func (s *segment) captureOuterSent(m *udp.Message, w *way) {
 	}
 	for data := m.Data; len(data) > 0; {
 		n := min(w.size, len(data))
-		s.node.captureOuter(data[:n], m.To, w.sock, s.vni, w.v.name, reason, false)
+		s.node.captureOuter(data[:n], m.To, w.sock, s.vni, w.to.name, reason, false)
 		data = data[n:]
 	}
 }

@@ -124,11 +124,14 @@ func (n *Node) only(vni uint32) (*segment, error) {
 	return nil, control.Errorf(control.CodeNotFound, "there is no segment with vni %d", vni)
 }
 
-// findPort finds a port by name: "device", or a VTEP's address with or without port. The caller holds
+// findPort finds a port by name: "device", a peer's name, or a VTEP's address with or without port. The caller holds
 // mu.
 func (s *segment) findPort(name string) (bridge.Port, error) {
 	if name == "device" || name == s.dev.Name() {
 		return devicePort, nil
+	}
+	if port, ok := s.leg.Load().member(name); ok {
+		return port, nil
 	}
 	if addr, err := parseVTEP(name); err == nil {
 		if v := s.leg.Load().find(addr); v != nil {
@@ -171,6 +174,9 @@ func parseVTEP(name string) (netip.AddrPort, error) {
 func unknownPort(name string, segments []*segment) error {
 	known := []string{"device"}
 	for _, s := range segments {
+		for pr := range s.leg.Load().members {
+			known = append(known, pr.name)
+		}
 		for _, v := range s.leg.Load().vteps() {
 			if !slices.Contains(known, v.name) {
 				known = append(known, v.name)

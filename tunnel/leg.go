@@ -9,7 +9,6 @@ import (
 
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/control"
-	"github.com/vxmesh/vxmesh/tunnel/drop"
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
 )
 
@@ -18,36 +17,28 @@ const devicePort bridge.Port = 1
 
 // A vtep is one port of a segment's plain leg: a remote, or the group that stands for several.
 type vtep struct {
+	party
 	port   bridge.Port
 	remote netip.AddrPort
-	name   string
 	kind   control.VTEPKind
 
-	rx, tx traffic
-	drops  drop.Counters
-	heard  atomic.Int64          // node time of the last datagram; kept for learned ones only
-	path   atomic.Pointer[route] // how the underlay reaches it; never nil
+	heard atomic.Int64          // node time of the last datagram; kept for learned ones only
+	path  atomic.Pointer[route] // how the underlay reaches it; never nil
 }
 
-// traffic counts frames one way.
-type traffic struct{ frames, bytes atomic.Uint64 }
-
-func (t *traffic) add(frames, bytes int) {
-	t.frames.Add(uint64(frames))
-	t.bytes.Add(uint64(bytes))
-}
-
-// A leg is an immutable snapshot of a segment's plain leg. The loops read the one that is
-// current when they need it.
+// A leg is an immutable snapshot of who is behind a segment's ports: its VTEPs and its peers. The
+// loops read the one that is current when they need it.
 type leg struct {
 	options PlainOptions
 	ports   []*vtep // by bridge.Port; nil where there is none
 	sources map[netip.Addr]*vtep
+	peers   []*peer // by bridge.Port; nil where there is none
+	members map[*peer]bridge.Port
 }
 
 // newVTEP makes a port that is reachable until the keeper learns otherwise.
 func newVTEP(port bridge.Port, remote netip.AddrPort, kind control.VTEPKind) *vtep {
-	v := &vtep{port: port, remote: remote, name: vtepName(remote), kind: kind}
+	v := &vtep{party: party{name: vtepName(remote)}, port: port, remote: remote, kind: kind}
 	v.path.Store(&route{state: control.VTEPOK})
 	return v
 }
@@ -66,6 +57,70 @@ func (l *leg) port(p bridge.Port) *vtep {
 		return nil
 	}
 	return l.ports[p]
+}
+
+// peer gives the peer behind a switch port, or nil.
+func (l *leg) peer(p bridge.Port) *peer {
+	if int(p) >= len(l.peers) {
+		return nil
+	}
+	return l.peers[p]
+}
+
+// member gives the port of the peer of that name.
+func (l *leg) member(name string) (bridge.Port, bool) {
+	for p, port := range l.members {
+		if p.name == name {
+			return port, true
+		}
+	}
+	return bridge.NoPort, false
+}
+
+// withPeers gives a snapshot whose peers are those listed. Those that stay keep their port.
+func (l *leg) withPeers(peers []*peer) *leg {
+	next := &leg{options: l.options, ports: l.ports, sources: l.sources}
+	next.peers = make([]*peer, len(l.peers), len(l.peers)+len(peers))
+	next.members = make(map[*peer]bridge.Port, len(peers))
+	for _, p := range peers {
+		if port, ok := l.members[p]; ok {
+			next.peers[port], next.members[p] = p, port
+		}
+	}
+	for _, p := range peers {
+		if _, ok := next.members[p]; !ok {
+			port := next.free()
+			for int(port) >= len(next.peers) {
+				next.peers = append(next.peers, nil)
+			}
+			next.peers[port], next.members[p] = p, port
+		}
+	}
+	return next
+}
+
+// gone lists the ports of l that are nobody's or another's in next.
+func (l *leg) gone(next *leg) (ports []bridge.Port) {
+	for _, v := range l.vteps() {
+		if next.port(v.port) != v {
+			ports = append(ports, v.port)
+		}
+	}
+	for p, port := range l.members {
+		if next.peer(port) != p {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// free is the lowest port that nobody has.
+func (l *leg) free() bridge.Port {
+	port := devicePort + 1
+	for l.port(port) != nil || l.peer(port) != nil {
+		port++
+	}
+	return port
 }
 
 // vteps lists the VTEPs in the order of their ports.
@@ -89,7 +144,7 @@ func (l *leg) rebuild(o PlainOptions, listenPort uint16) *leg {
 	wanted := o.vteps(listenPort)
 	next := &leg{options: o, ports: make([]*vtep, devicePort+1, 2+len(wanted))}
 	if l != nil {
-		next.ports = slices.Clone(l.ports)
+		next.ports, next.peers, next.members = slices.Clone(l.ports), l.peers, l.members
 		for i, v := range next.ports {
 			if v == nil {
 				continue
@@ -122,14 +177,11 @@ func (o *PlainOptions) vteps(listenPort uint16) map[netip.AddrPort]control.VTEPK
 
 // insert adds a VTEP at the lowest free port.
 func (l *leg) insert(a netip.AddrPort, kind control.VTEPKind) *vtep {
-	port := int(devicePort) + 1
-	for port < len(l.ports) && l.ports[port] != nil {
-		port++
-	}
-	if port == len(l.ports) {
+	port := l.free()
+	for int(port) >= len(l.ports) {
 		l.ports = append(l.ports, nil)
 	}
-	l.ports[port] = newVTEP(bridge.Port(port), a, kind)
+	l.ports[port] = newVTEP(port, a, kind)
 	return l.ports[port]
 }
 
@@ -150,15 +202,22 @@ func (l *leg) index() {
 
 // with gives a snapshot with one more VTEP, learned or pinned.
 func (l *leg) with(a netip.AddrPort, kind control.VTEPKind) (*leg, *vtep) {
-	next := &leg{options: l.options, ports: slices.Clone(l.ports)}
+	next := l.clone()
 	v := next.insert(a, kind)
 	next.index()
 	return next, v
 }
 
+// clone copies what may change of the VTEPs.
+func (l *leg) clone() *leg {
+	return &leg{
+		options: l.options, ports: slices.Clone(l.ports), peers: l.peers, members: l.members,
+	}
+}
+
 // without gives a snapshot without the VTEPs for which gone holds, and those.
 func (l *leg) without(gone func(*vtep) bool) (*leg, []*vtep) {
-	next := &leg{options: l.options, ports: slices.Clone(l.ports)}
+	next := l.clone()
 	var removed []*vtep
 	for i, v := range next.ports {
 		if v != nil && gone(v) {

@@ -24,11 +24,13 @@ type Node struct {
 	// Constant.
 	options  Options
 	log      *slog.Logger
-	start    time.Time
+	start    time.Duration
 	hashSeed uint64
 	sockets  *sockets
-	routes   *routes
+	routes   routes
 	keeper   *keeper
+	mesh     *mesh
+	resolver *resolver
 	tap      *capture.Tap
 
 	// Read by every loop, replaced under mu.
@@ -51,10 +53,24 @@ func New(o Options) (*Node, error) {
 	if o.OpenDevice == nil {
 		o.OpenDevice = tundev.Open
 	}
-	n := &Node{
-		options: o, log: o.Log, start: time.Now(), hashSeed: rand.Uint64(), tap: new(capture.Tap),
+	var r routes // the system's, unless its network is not ours
+	if o.ListenUDP == nil {
+		o.ListenUDP = listenUDP
+	} else {
+		r = blindRoutes{}
 	}
-	n.keeper = newKeeper(n)
+	if o.Now == nil {
+		o.Now = bootTime
+	}
+	if o.Lookup == nil {
+		o.Lookup = lookup
+	}
+	n := &Node{
+		options: o, log: o.Log, start: o.Now(), hashSeed: rand.Uint64(), tap: new(capture.Tap),
+		sockets: new(sockets), routes: r,
+	}
+	n.keeper, n.mesh = newKeeper(n), newMesh(n)
+	n.resolver = &resolver{m: n.mesh, woken: make(chan struct{}, 1)}
 	n.segments.Store(&map[uint32]*segment{})
 	if err := n.open(); err != nil {
 		n.Close()
@@ -64,14 +80,20 @@ func New(o Options) (*Node, error) {
 }
 
 func (n *Node) open() (err error) {
-	if n.routes, err = newRoutes(); err != nil {
-		return err
-	}
-	n.sockets = new(sockets)
-	if len(n.options.Segments) > 0 {
-		if n.sockets, err = openSockets(n.options.Listen); err != nil {
+	if n.routes == nil {
+		if n.routes, err = newRoutes(); err != nil {
 			return err
 		}
+	}
+	if slices.ContainsFunc(n.options.Segments, func(o SegmentOptions) bool { return o.Plain.exist() }) {
+		opened, err := openSockets(n.options.ListenUDP, n.options.Listen)
+		if err != nil {
+			return err
+		}
+		n.sockets = opened
+	}
+	if err = n.mesh.add(n.options.Mesh.Peers); err != nil {
+		return err
 	}
 	for _, o := range n.options.Segments {
 		s, err := n.openSegment(o)
@@ -122,14 +144,18 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, s := range n.segmentList() {
 		n.startSegment(s)
 	}
+	n.mesh.start(g)
 	n.mu.Unlock()
 	g.Go(func() error { return n.keeper.run(ctx) })
-	g.Go(func() error { return n.routes.watch(ctx, n.keeper.wake) })
+	g.Go(func() error { return n.mesh.run(ctx) })
+	g.Go(func() error { return n.resolver.run(ctx) })
+	g.Go(func() error { return n.routes.watch(ctx, n.underlayChanged) })
 	g.Go(func() error {
 		<-ctx.Done()
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.running = nil // Apply starts nothing any more
+		n.mesh.goodbye()
 		n.closeIO()
 		return nil
 	})
@@ -147,9 +173,8 @@ func (n *Node) startSegment(s *segment) {
 
 // closeIO closes sockets and devices, which ends the loops that wait for them.
 func (n *Node) closeIO() {
-	if n.sockets != nil {
-		n.sockets.close()
-	}
+	n.sockets.close()
+	n.mesh.closeSockets()
 	var closing sync.WaitGroup // the kernel takes its time over each
 	for _, s := range n.segmentList() {
 		closing.Go(s.close)
@@ -166,8 +191,17 @@ func (n *Node) Close() {
 	}
 }
 
-// now is the node's clock: monotonic, from its start.
-func (n *Node) now() time.Duration { return time.Since(n.start) }
+// now is the node's clock: monotonic, suspend included, from just before its start.
+func (n *Node) now() time.Duration { return n.options.Now() - n.start + 1 }
+
+// wall is the time of day, for people.
+func (n *Node) wall() time.Time { return time.Now() }
+
+// underlayChanged has everybody look again who depends on links, addresses or routes.
+func (n *Node) underlayChanged() {
+	n.keeper.wake()
+	n.mesh.linksChanged()
+}
 
 // segment gives the segment of a VNI, or nil. The loops call it for every datagram.
 func (n *Node) segment(vni uint32) *segment { return (*n.segments.Load())[vni] }
@@ -198,7 +232,9 @@ func (n *Node) remove(vni uint32) {
 
 // self tells what of the underlay is this node: nothing may be tunnelled there.
 func (n *Node) self(segments []*segment) self {
-	me := self{links: make(map[int]string, len(segments)), listens: n.sockets.addrs()}
+	me := self{
+		links: make(map[int]string, len(segments)), listens: append(n.sockets.addrs(), n.mesh.addrs()...),
+	}
 	for _, s := range segments {
 		if index := n.routes.index(s.dev.Name()); index != 0 {
 			me.links[index] = s.dev.Name()

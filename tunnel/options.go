@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/session"
+	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
 )
 
@@ -18,6 +21,7 @@ type Options struct {
 	Name     string           // this node's
 	Seed     []byte           // what the devices' stable addresses are derived from
 	Listen   []netip.AddrPort // the VXLAN sockets; an unspecified address stands for its family
+	Mesh     MeshOptions
 	Segments []SegmentOptions
 
 	Log    *slog.Logger // nil discards
@@ -25,6 +29,30 @@ type Options struct {
 
 	// OpenDevice opens a segment's device; nil is [tundev.Open].
 	OpenDevice func(tundev.Options) (tundev.Device, error)
+	// ListenUDP opens a socket; nil is [udp.Listen].
+	ListenUDP func(netip.AddrPort, udp.Options) (udp.Conn, error)
+	// Now is the time since any origin, suspend included; nil is the system's boot time.
+	Now func() time.Duration
+	// Lookup resolves endpoints, host:port each; nil asks the system's resolver.
+	Lookup func(ctx context.Context, endpoints []string) ([]netip.AddrPort, error)
+}
+
+// MeshOptions is who this node is to its peers, and who they are.
+type MeshOptions struct {
+	Key     session.PrivateKey
+	ID      [32]byte         // the node's
+	Epoch   uint32           // greater than at any start before
+	Listen  []netip.AddrPort // opened when there are peers
+	Ciphers []session.Cipher // allowed; nil allows all
+	Peers   []PeerOptions
+}
+
+// PeerOptions is one peer.
+type PeerOptions struct {
+	Name      string
+	Key       session.PublicKey
+	Endpoints []string      // host:port
+	Keepalive time.Duration // 0: the session is kept only while there is traffic
 }
 
 // SegmentOptions is one segment.
@@ -33,6 +61,7 @@ type SegmentOptions struct {
 	Device DeviceOptions
 	FDB    bridge.Options
 	Static []StaticEntry
+	Peers  []string // names of those who are in the segment too
 	Plain  PlainOptions
 }
 
@@ -45,14 +74,15 @@ type DeviceOptions struct {
 	Addresses []netip.Prefix
 }
 
-// A StaticEntry pins an address to a VTEP.
+// A StaticEntry pins an address to a peer, or to a VTEP.
 type StaticEntry struct {
 	MAC  ether.MAC
 	VLAN uint16
+	Peer string // a name, or ""
 	VTEP netip.AddrPort
 }
 
-// PlainOptions is a segment's RFC 7348 leg.
+// PlainOptions is a segment's RFC 7348 leg; the zero value is none.
 type PlainOptions struct {
 	Remotes        []netip.AddrPort // head-end replication
 	Group          netip.Addr       // multicast group for broadcast and unknown destinations
@@ -65,6 +95,9 @@ type PlainOptions struct {
 	Flood          bool // broadcast and unknown destinations go to every remote
 	LearnVTEPs     bool // a source that is not listed becomes a VTEP; with Group always so
 }
+
+// exist reports whether there is such a leg.
+func (o *PlainOptions) exist() bool { return o.Outer.TTL != 0 }
 
 // admitsAnyone reports whether sources that are not listed are accepted. Who is in a multicast
 // group is known to nobody, so a group implies it.

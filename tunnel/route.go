@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,6 +23,22 @@ type route struct {
 	mtu     int         // bytes of inner IP packet the path carries; 0 when not known
 	ifIndex int         // interface to leave by; 0 when the system chooses
 	source  netip.Addr  // our own address on that way
+}
+
+// routes tell how remotes are reached. Any goroutine may ask them.
+type routes interface {
+	// to finds the way to a remote, and that it does not lead back to this node itself.
+	to(remote netip.AddrPort, o *PlainOptions, own self) *route
+	// innerMTU is the largest MTU whose frames reach every remote of a plain leg without
+	// fragmentation, as far as the links on this machine tell.
+	innerMTU(o PlainOptions, own self) int
+	// linkMTU gives the MTU of an interface, 0 when there is none of that name.
+	linkMTU(name string) int
+	// index gives the interface index of a name, 0 when there is none.
+	index(name string) int
+	// watch calls changed whenever a link, an address or a route changes, until ctx ends.
+	watch(ctx context.Context, changed func()) error
+	close()
 }
 
 // clampMTU keeps to what a device may have.

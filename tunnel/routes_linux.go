@@ -15,21 +15,21 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
-// routes asks the kernel how remotes are reached. It may be used by any goroutine.
-type routes struct{ handle *netlink.Handle }
+// kernelRoutes ask the kernel how remotes are reached.
+type kernelRoutes struct{ handle *netlink.Handle }
 
-func newRoutes() (*routes, error) {
+func newRoutes() (routes, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	return &routes{handle: h}, nil
+	return &kernelRoutes{handle: h}, nil
 }
 
-func (r *routes) close() { r.handle.Close() }
+func (r *kernelRoutes) close() { r.handle.Close() }
 
 // to finds the way to a remote, and that it does not lead back to this node itself.
-func (r *routes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
+func (r *kernelRoutes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
 	remote := to.Addr()
 	name := o.Interface
 	if name == "" {
@@ -59,7 +59,7 @@ func (r *routes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
 }
 
 // fill takes over what the kernel said.
-func (out *route) fill(r *routes, k *netlink.Route, to netip.AddrPort, own self) *route {
+func (out *route) fill(r *kernelRoutes, k *netlink.Route, to netip.AddrPort, own self) *route {
 	remote := to.Addr()
 	if dev, ok := own.links[k.LinkIndex]; ok {
 		return loop(fmt.Sprintf("%s is routed into %s itself; give the underlay a route of its own",
@@ -97,7 +97,7 @@ func noRoute(reason string) *route {
 }
 
 // routeError says in words why there is no route.
-func (r *routes) routeError(err error, local netip.Addr) string {
+func (r *kernelRoutes) routeError(err error, local netip.Addr) string {
 	if local.IsValid() && !r.has(local) {
 		return "local " + local.String() + " is no address of this machine"
 	}
@@ -108,14 +108,14 @@ func (r *routes) routeError(err error, local netip.Addr) string {
 }
 
 // has reports whether this machine has an address.
-func (r *routes) has(a netip.Addr) bool {
+func (r *kernelRoutes) has(a netip.Addr) bool {
 	found, err := r.handle.RouteGet(a.AsSlice())
 	return err == nil && len(found) > 0 && found[0].Type == unix.RTN_LOCAL
 }
 
 // innerMTU is the largest MTU whose frames reach every remote of a plain leg without
 // fragmentation, as far as the links on this machine tell.
-func (r *routes) innerMTU(o PlainOptions, own self) int {
+func (r *kernelRoutes) innerMTU(o PlainOptions, own self) int {
 	remotes := o.Remotes
 	if o.Group.IsValid() {
 		remotes = append(remotes[:len(remotes):len(remotes)], netip.AddrPortFrom(o.Group, 0))
@@ -137,7 +137,7 @@ func (r *routes) innerMTU(o PlainOptions, own self) int {
 }
 
 // linkMTU gives the MTU of an interface, 0 when there is none of that name.
-func (r *routes) linkMTU(name string) int {
+func (r *kernelRoutes) linkMTU(name string) int {
 	link, err := r.handle.LinkByName(name)
 	if err != nil {
 		return 0
@@ -146,7 +146,7 @@ func (r *routes) linkMTU(name string) int {
 }
 
 // index gives the interface index of a name, 0 when there is none.
-func (r *routes) index(name string) int {
+func (r *kernelRoutes) index(name string) int {
 	link, err := r.handle.LinkByName(name)
 	if err != nil {
 		return 0
@@ -155,7 +155,7 @@ func (r *routes) index(name string) int {
 }
 
 // watch calls changed whenever a link, an address or a route changes, until ctx ends.
-func (r *routes) watch(ctx context.Context, changed func()) error {
+func (r *kernelRoutes) watch(ctx context.Context, changed func()) error {
 	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
 		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
 	if err != nil {

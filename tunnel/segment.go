@@ -15,7 +15,7 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/drop"
 )
 
-// A segment is one VXLAN segment: a switch, a device, and the plain leg.
+// A segment is one VXLAN segment: a switch, a device, peers, and the plain leg.
 type segment struct {
 	// Constant.
 	node *Node
@@ -54,7 +54,7 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 	}
 	s.dev = dev
 	s.sw.AddPort(devicePort, bridge.Device, true)
-	s.setLeg(s.leg.Load().rebuild(o.Plain, n.sockets.port))
+	s.setLeg(s.leg.Load().rebuild(o.Plain, n.sockets.port).withPeers(n.mesh.named(o.Peers)))
 	s.setStatic(nil, o.Static)
 	s.sw.Add(bridge.Entry{MAC: s.mac, Port: devicePort, Kind: bridge.Local}) // nothing there to conflict with
 	s.up = newUplink(s)
@@ -67,7 +67,10 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 func (s *segment) deviceOptions(o SegmentOptions) tundev.Options {
 	mtu := o.Device.MTU
 	if mtu == 0 {
-		mtu = s.node.routes.innerMTU(o.Plain, self{listens: s.node.sockets.addrs()})
+		mtu = defaultMTU // peers take frames of any size, whatever the path
+		if o.Plain.exist() {
+			mtu = s.node.routes.innerMTU(o.Plain, self{listens: s.node.sockets.addrs()})
+		}
 		if o.Device.Bridge != "" {
 			mtu = clampMTU(max(mtu, s.node.routes.linkMTU(o.Device.Bridge)))
 		}
@@ -91,17 +94,22 @@ func (s *segment) deviceChanged(state tundev.State) {
 // to know the segment. Frames in flight may still hold the old snapshot: a port is taken from the
 // switch before its number can be given to another.
 func (s *segment) setLeg(l *leg) {
-	if old := s.leg.Load(); old != nil {
-		for _, v := range old.vteps() {
-			if l.port(v.port) != v {
-				s.sw.RemovePort(v.port)
-			}
+	old := s.leg.Load()
+	if old == nil {
+		old = &leg{}
+	}
+	for _, port := range old.gone(l) {
+		s.sw.RemovePort(port)
+	}
+	s.leg.Store(l)
+	for p, port := range l.members {
+		if old.peer(port) != p {
+			s.sw.AddPort(port, bridge.Mesh, true) // costs something for each port there is
 		}
 	}
-	old := s.leg.Swap(l)
 	for _, v := range l.vteps() {
-		if old == nil || old.port(v.port) != v || old.floods(v) != l.floods(v) {
-			s.sw.AddPort(v.port, bridge.VTEP, l.floods(v)) // costs something for each port there is
+		if old.port(v.port) != v || old.floods(v) != l.floods(v) {
+			s.sw.AddPort(v.port, bridge.VTEP, l.floods(v))
 		}
 	}
 }
@@ -112,7 +120,11 @@ func (s *segment) setStatic(old, new []StaticEntry) {
 		s.sw.Delete(e.VLAN, e.MAC)
 	}
 	for _, e := range new {
-		if v := s.staticVTEP(e.VTEP); v != nil {
+		if e.Peer != "" {
+			if port, ok := s.leg.Load().member(e.Peer); ok {
+				s.addStatic(e.VLAN, e.MAC, port)
+			}
+		} else if v := s.staticVTEP(e.VTEP); v != nil {
 			s.addStatic(e.VLAN, e.MAC, v.port)
 		}
 	}
@@ -199,8 +211,12 @@ func (s *segment) portName(p bridge.Port) control.FDBPort {
 	if p == devicePort {
 		return control.FDBPort{Kind: control.PortDevice, Name: s.dev.Name()}
 	}
-	if v := s.leg.Load().port(p); v != nil {
+	l := s.leg.Load()
+	if v := l.port(p); v != nil {
 		return control.FDBPort{Kind: control.PortVTEP, Name: v.name}
+	}
+	if pr := l.peer(p); pr != nil {
+		return control.FDBPort{Kind: control.PortPeer, Name: pr.name}
 	}
 	return control.FDBPort{Kind: control.PortVTEP, Name: fmt.Sprintf("port %d", p)}
 }

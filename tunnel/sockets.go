@@ -20,9 +20,15 @@ const (
 	socketBuffer = 4 << 20
 )
 
+// A listenFunc opens a socket.
+type listenFunc func(netip.AddrPort, udp.Options) (udp.Conn, error)
+
+// listenUDP is the [listenFunc] of the real network.
+func listenUDP(a netip.AddrPort, o udp.Options) (udp.Conn, error) { return udp.Listen(a, o) }
+
 // A socket is a UDP socket and what went through it.
 type socket struct {
-	*udp.Socket
+	udp.Conn
 	rx, tx traffic
 	drops  drop.Counters // of datagrams that belong to no segment
 }
@@ -30,6 +36,7 @@ type socket struct {
 // sockets are those of the plain leg: some that listen, and for each family a pool to send from
 // whose source ports tell flows apart. Nothing changes after they are opened.
 type sockets struct {
+	open      listenFunc
 	port      uint16 // the first that is listened on
 	listening []*socket
 	pool4     []*socket
@@ -37,8 +44,8 @@ type sockets struct {
 }
 
 // openSockets opens the listening sockets and the pools.
-func openSockets(listen []netip.AddrPort) (*sockets, error) {
-	ss := &sockets{}
+func openSockets(open listenFunc, listen []netip.AddrPort) (*sockets, error) {
+	ss := &sockets{open: open}
 	err := ss.listen(listen)
 	for i := 0; err == nil && i < len(ss.listening); i++ {
 		err = ss.openPool(ss.listening[i].Is6())
@@ -53,14 +60,14 @@ func openSockets(listen []netip.AddrPort) (*sockets, error) {
 // listen opens a socket for each address.
 func (ss *sockets) listen(addrs []netip.AddrPort) error {
 	for _, a := range addrs {
-		s, err := udp.Listen(a, udp.Options{Buffer: socketBuffer})
+		s, err := ss.open(a, udp.Options{Buffer: socketBuffer})
 		if err != nil {
 			if a.Addr() == netip.IPv6Unspecified() && noIPv6(err) && len(addrs) > 1 {
 				continue // a host without IPv6 still has the other family
 			}
 			return err
 		}
-		ss.listening = append(ss.listening, &socket{Socket: s})
+		ss.listening = append(ss.listening, &socket{Conn: s})
 		if ss.port == 0 {
 			ss.port = s.LocalAddr().Port()
 		}
@@ -90,11 +97,11 @@ func (ss *sockets) openPool(v6 bool) error {
 	pool := ss.pool(v6)
 	for tries := 0; len(*pool) < poolSize; tries++ {
 		port := uint16(poolFirst + rand.IntN(poolLast-poolFirst+1))
-		s, err := udp.Listen(netip.AddrPortFrom(addr, port),
+		s, err := ss.open(netip.AddrPortFrom(addr, port),
 			udp.Options{SendOnly: true, Buffer: socketBuffer})
 		switch {
 		case err == nil:
-			*pool = append(*pool, &socket{Socket: s})
+			*pool = append(*pool, &socket{Conn: s})
 		case !errors.Is(err, syscall.EADDRINUSE) || tries > 20*poolSize:
 			return fmt.Errorf("open sockets to send from: %w", err)
 		}

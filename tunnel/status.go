@@ -22,6 +22,7 @@ func (n *Node) Status() control.Status {
 	for _, sock := range n.sockets.listening {
 		st.Listen = append(st.Listen, sock.name())
 	}
+	n.mesh.addStatus(&st)
 	for _, s := range n.segmentList() {
 		seg, warnings := s.status()
 		st.Segments = append(st.Segments, seg)
@@ -160,6 +161,7 @@ func (n *Node) Stats() control.Stats {
 	for _, sock := range n.sockets.listening {
 		out.Sockets = append(out.Sockets, n.sockets.stats(sock))
 	}
+	n.mesh.addStats(&out)
 	return out
 }
 
@@ -177,14 +179,19 @@ func (s *segment) stats() control.SegmentStats {
 	}
 }
 
+// stats counts a socket.
+func (s *socket) stats() control.SocketStats {
+	return control.SocketStats{
+		Listen:      s.name(),
+		RxDatagrams: s.rx.frames.Load(), RxBytes: s.rx.bytes.Load(),
+		TxDatagrams: s.tx.frames.Load(), TxBytes: s.tx.bytes.Load(),
+		RxDrops: s.Lost(), Drops: s.drops.Map(),
+	}
+}
+
 // stats counts a listening socket; what its family's pool sent is counted with the first of them.
 func (ss *sockets) stats(sock *socket) control.SocketStats {
-	st := control.SocketStats{
-		Listen:      sock.name(),
-		RxDatagrams: sock.rx.frames.Load(), RxBytes: sock.rx.bytes.Load(),
-		TxDatagrams: sock.tx.frames.Load(), TxBytes: sock.tx.bytes.Load(),
-		RxDrops: sock.Lost(), Drops: sock.drops.Map(),
-	}
+	st := sock.stats()
 	if sock != ss.first(sock.Is6()) {
 		return st
 	}

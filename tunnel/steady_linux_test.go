@@ -92,7 +92,8 @@ func tcpFrame(seq uint32, payload int, partial bool) ether.Frame {
 
 // put has the uplink see a frame as if it had just been read.
 func (u *uplink) put(h offload.Header, f []byte) {
-	n := copy(u.arena[u.used+vxlan.HeaderLen:], f)
+	u.out.now = u.s.node.now()
+	n := copy(u.out.room(), f)
 	u.forward(n, h)
 }
 
@@ -114,7 +115,7 @@ func TestUplinkAllocatesNothing(t *testing.T) {
 			s.up.put(offload.Header{}, arp)
 		}
 		s.up.put(superHeader(), super)
-		s.up.flush()
+		s.up.out.flush()
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations per batch", allocs)
@@ -137,9 +138,9 @@ func TestDownlinkAllocatesNothing(t *testing.T) {
 	dg := udp.Datagram{Data: make([]byte, len(train)), SegmentSize: vxlan.HeaderLen + 1454, From: v.remote}
 	allocs := testing.AllocsPerRun(100, func() {
 		copy(dg.Data, train)
-		d.now = s.node.now()
+		d.in.now = s.node.now()
 		d.split(&dg)
-		d.flush()
+		d.in.flush()
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations per batch", allocs)
@@ -152,14 +153,14 @@ func TestDownlinkAllocatesNothing(t *testing.T) {
 // TestTooBigPermits limits answers, and only answers: packets that get none cost no permit.
 func TestTooBigPermits(t *testing.T) {
 	s, dev, v := stillNode(t)
-	s.node.start = time.Now() // permits come back with time
+	s.node.start = bootTime() // permits come back with time
 	v.path.Store(&route{state: control.VTEPOK, mtu: 1000})
 	quiet := tcpFrame(1, 1400, false)
 	quiet[20] = 0 // DF is not set: for the underlay to fragment
 	ether.PutIPv4Checksum(quiet[14:])
 	for range 5 * icmpBurst {
 		s.up.put(offload.Header{}, quiet)
-		s.up.flush()
+		s.up.out.flush()
 	}
 	if dev.frames != 0 || v.tx.frames.Load() != 5*icmpBurst {
 		t.Fatalf("%d answers, %d frames sent", dev.frames, v.tx.frames.Load())
@@ -167,7 +168,7 @@ func TestTooBigPermits(t *testing.T) {
 	before := s.node.now()
 	for range 3 * icmpBurst {
 		s.up.put(offload.Header{}, tcpFrame(1, 1400, false))
-		s.up.flush()
+		s.up.out.flush()
 	}
 	most := icmpBurst + int((s.node.now()-before)/icmpEvery) + 1
 	if dev.frames < icmpBurst || dev.frames > most || s.tooBig.Load() != uint64(dev.frames) {
@@ -188,7 +189,7 @@ func TestTooBigSuper(t *testing.T) {
 		dev.frames = 0
 		v.path.Store(&route{state: control.VTEPOK, mtu: c.mtu})
 		s.up.put(superHeader(), tcpFrame(1, 20000, true))
-		s.up.flush()
+		s.up.out.flush()
 		if dev.frames != c.answers {
 			t.Errorf("path of %d: %d answers", c.mtu, dev.frames)
 		}
@@ -222,8 +223,8 @@ func TestArenaNeverOverflows(t *testing.T) {
 	s, _, v := stillNode(t)
 	sent := uint64(0)
 	put := func(h offload.Header, f ether.Frame, n uint64) {
-		if sent += n; s.up.full() {
-			s.up.flush()
+		if sent += n; s.up.out.full() {
+			s.up.out.flush()
 		}
 		s.up.put(h, f)
 	}
@@ -234,7 +235,7 @@ func TestArenaNeverOverflows(t *testing.T) {
 			put(offload.Header{}, small, 1)
 		}
 		put(superHeader(), super, 47)
-		s.up.flush()
+		s.up.out.flush()
 	}
 	if got := v.tx.frames.Load(); got != sent {
 		t.Errorf("%d frames were sent, want %d", got, sent)
@@ -249,7 +250,7 @@ func TestTinySegments(t *testing.T) {
 	h.GSOSize = 8
 	const payload = 60000
 	s.up.put(h, tcpFrame(1, payload, true))
-	s.up.flush()
+	s.up.out.flush()
 	if got, want := v.tx.frames.Load(), uint64(payload/8); got != want {
 		t.Errorf("%d frames were sent, want %d", got, want)
 	}
@@ -300,8 +301,8 @@ func TestQueueJoins(t *testing.T) {
 			s.up.put(offload.Header{}, f)
 		}
 		var got []int
-		for i := range s.up.queue.msgs {
-			m := &s.up.queue.msgs[i]
+		for i := range s.up.out.plain.msgs {
+			m := &s.up.out.plain.msgs[i]
 			got = append(got, m.Datagrams())
 			if m.To != v.remote {
 				t.Errorf("%s: message %d goes to %s", name, i, m.To)
@@ -310,7 +311,7 @@ func TestQueueJoins(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
-		s.up.flush()
+		s.up.out.flush()
 	}
 }
 
@@ -321,6 +322,6 @@ func BenchmarkUplink(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.up.put(superHeader(), super)
-		s.up.flush()
+		s.up.out.flush()
 	}
 }

@@ -39,19 +39,24 @@ func (l *icmpLimiter) allow(now time.Duration) bool {
 	return true
 }
 
-// tooBig tells the sender of a frame that the path to v carries mtu bytes only, through the
-// device, as if the destination had said so. It reports whether that was the answer to give; the
-// frame is then used up. Otherwise it may be sent, for the underlay to fragment.
-func (u *uplink) tooBig(v *vtep, p *parcel, mtu int) bool {
-	reply, ok := vxlan.AppendTooBig(u.icmp.buf, p.frame, p.ip, mtu)
+// tooBig tells the sender of a frame that the path to v carries mtu bytes only, through the port
+// that the frame came from, as if the destination had said so. It reports whether that was the
+// answer to give; the frame is then used up. Otherwise it may be sent, for the underlay to fragment.
+func (e *egress) tooBig(v *vtep, p *parcel, mtu int) bool {
+	reply, ok := vxlan.AppendTooBig(e.icmp.buf, p.frame, p.ip, mtu)
 	if !ok {
 		return false
 	}
-	u.s.dropTo(v, p.frame, drop.TooBig, 1)
-	if !p.answered && u.icmp.allow(u.s.node.now()) { // only answers cost a permit
-		p.answered = true
-		u.s.tooBig.Add(1)
-		u.s.writeFrame(offload.Header{}, [][]byte{reply})
+	e.s.dropTo(&v.party, p.frame, drop.TooBig, 1)
+	if p.answered || !e.icmp.allow(e.s.node.now()) { // only answers cost a permit
+		return true
+	}
+	p.answered = true
+	e.s.tooBig.Add(1)
+	if pr := e.s.leg.Load().peer(p.from); pr != nil {
+		e.sealed.frame(pr, offload.Header{}, reply, 0, e.now)
+	} else {
+		e.s.writeFrame(offload.Header{}, [][]byte{reply})
 	}
 	return true
 }

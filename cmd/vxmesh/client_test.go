@@ -60,6 +60,9 @@ var clientCommands = [][]string{
 	{"events"},
 	{"capture", "-w", "-"},
 	{"reload"},
+	{"peers"},
+	{"ping", "nas"},
+	{"why", "nas"},
 }
 
 func TestClientHelp(t *testing.T) {
@@ -149,6 +152,14 @@ func TestClientBadArguments(t *testing.T) {
 		{"fdb flush", "say what to flush"},
 		{"fdb flush --all --vlan 0", "goes with no port"},
 		{"fdb flush --mac x", "not a MAC address"},
+		{"ping", "something is missing: `vxmesh ping PEER [flags]`"},
+		{"ping nas -c 0", "--count is at least 1"},
+		{"ping nas -i 9ms", "--interval is at least 10ms"},
+		{"ping nas -W 0s", "--timeout is more than 0"},
+		{"ping nas -W 11s", "at most 10s"},
+		{"ping nas -s 65536", "size is a number from 0 to 65535"},
+		{"why", "something is missing: `vxmesh why PEER [flags]`"},
+		{"peers nas", "takes no argument"},
 		{"log --level loud", "level is error, warn, info or debug"},
 		{"capture", "say where to"},
 		{"capture -w - --snaplen=-1", "--snaplen is a number"},
@@ -165,11 +176,15 @@ func TestStatusText(t *testing.T) {
 home  degraded  up 3d04h  node pve1  udp [::]:4789
 
 VNI   DEVICE  KIND  STATE  MTU   MAC                BRIDGE  ADDRESSES      FDB
-4242  vxm0    tap   up     1450  52:54:00:1a:22:0a  br0     10.42.0.11/24  3
+4242  vxm0    tap   up     1450  52:54:00:1a:22:0a  br0     10.42.0.11/24  4
 
 VNI   VTEP                KIND    STATE        MTU   REASON
 4242  192.0.2.7           remote  ok           1450  -
 4242  [2001:db8::7]:8472  remote  unreachable  -     port unreachable
+
+PEER    STATE   PATH  REMOTE            RTT     LOSS  MTU   RX        TX       REASON
+nas     direct  udp4  192.0.2.20:42420  0.40ms  0.0%  1500  412.0 MB  38.0 MB  -
+office  down    -     -                 -       -     -     0 B       0 B      no_answer
 
 1 warning
   nobody listens at [2001:db8::7]:8472
@@ -185,7 +200,7 @@ func TestStatusCheck(t *testing.T) {
 		t.Errorf("degraded: %+v", r)
 	}
 	s := controltest.Status()
-	s.State, s.Warnings = control.StateUp, nil
+	s.State, s.Warnings, s.Peers = control.StateUp, nil, s.Peers[:1]
 	n.SetStatus(s)
 	if r := vxmesh(t, "status", "--check", "--socket", socket); r.code != exitOK {
 		t.Errorf("up: %+v", r)
@@ -236,6 +251,7 @@ VNI   VLAN  MAC                PORT           ENTRY    AGE  MOVES
 4242  -     52:54:00:1a:22:0a  device (vxm0)  local    -    0
 4242  20    52:54:00:1a:22:01  192.0.2.7      learned  12s  2
 4242  -     52:54:00:1a:22:02  192.0.2.7      static   -    0
+4242  -     52:54:00:1a:22:03  nas            learned  3s   0
 `
 	vxmesh(t, "fdb", "--socket", socket).want(t, exitOK, want)
 	vxmesh(t, "fdb", "show", "--vni", "4242", "--socket", socket).want(t, exitOK, want)
@@ -279,10 +295,14 @@ func TestStatsText(t *testing.T) {
 
 const statsWant = `
 VNI   RX FRAMES  RX BYTES  TX FRAMES  TX BYTES  FLOODED  DROPPED  FDB  LEARNED  MOVED  AGED  REFUSED
-4242  1000       1.5 MB    2000       3.0 MB    12       5        3    5        2      4     6
+4242  1000       1.5 MB    2000       3.0 MB    12       5        4    5        2      4     6
 
 VNI   VTEP       RX FRAMES  RX BYTES  TX FRAMES  TX BYTES  DROPPED
 4242  192.0.2.7  1000       1.5 MB    2000       3.0 MB    0
+
+PEER    RX FRAMES  RX BYTES  RX DATAGRAMS  TX FRAMES  TX BYTES  TX DATAGRAMS  HANDSHAKES  DROPPED
+nas     300000     412.0 MB  310000        40000      38.0 MB   41000         3           2
+office  0          0 B       0             0          0 B       12            0           7
 
 SOCKET         RX DATAGRAMS  RX BYTES  TX DATAGRAMS  TX BYTES  LOST IN KERNEL  DROPPED
 udp [::]:4789  1010          1.6 MB    2000          3.1 MB    3               9
@@ -290,6 +310,8 @@ udp [::]:4789  1010          1.6 MB    2000          3.1 MB    3               9
 DROPPED AT     REASON       COUNT
 segment 4242   own_mac      1
 segment 4242   too_big      4
+peer nas       replay       2
+peer office    no_session   7
 udp [::]:4789  vni_unknown  9
 `
 
@@ -305,11 +327,15 @@ func TestOneObjectOfJSON(t *testing.T) {
 		"fdb add 52:54:00:1a:22:01 device":   control.SchemaFDBResult,
 		"fdb del 52:54:00:1a:22:01 --vlan 2": control.SchemaFDBResult,
 		"reload":                             control.SchemaReload,
+		"peers":                              control.SchemaPeers,
+		"why office":                         control.SchemaWhy,
+		"ping nas -c 2 -i 10ms":              "vxmesh.ping_summary/1",
 	} {
 		r := vxmesh(t, append(strings.Fields(args), "--json", "--socket", socket)...)
 		var got struct{ Schema string }
 		err := json.Unmarshal([]byte(r.out), &got)
-		if err != nil || got.Schema != schema || r.code != exitOK || strings.Contains(r.out, "null") {
+		if err != nil || got.Schema != schema || r.code != exitOK ||
+			strings.Contains(strings.ReplaceAll(r.out, `"path": null`, ""), "null") {
 			t.Errorf("%s: %v: %+v", args, err, r)
 		}
 	}

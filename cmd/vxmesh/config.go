@@ -153,16 +153,21 @@ func readConfig(stdin io.Reader, arg string) (*config.Config, error) {
 	}
 	path := configPath(arg)
 	cfg, err := config.Load(path)
+	return cfg, fileError(path, err)
+}
+
+// fileError gives an error of opening a config file the exit code and the advice that belong to it.
+func fileError(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &cmdError{
+		return &cmdError{
 			code: exitNotFound, err: fmt.Errorf("there is no file %s", path),
 			hints: []string{"`vxmesh config example > home.toml` makes one to start from"},
 		}
 	case errors.Is(err, fs.ErrPermission):
-		return nil, &cmdError{code: exitPermission, err: err}
+		return &cmdError{code: exitPermission, err: err}
 	}
-	return cfg, err
+	return err
 }
 
 // configPath is the file that arg means: a path when it looks like one, else that of the network

@@ -30,7 +30,7 @@ type daemon struct {
 	stderr *logQueue
 	hub    *control.Hub
 	node   *tunnel.Node
-	seed   *seed
+	id     *nodeIdentity
 	api    net.Listener
 	hup    chan os.Signal // SIGHUP asks for a reload
 
@@ -59,20 +59,22 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	var lines slog.Handler
 	lines, d.stderr = newQueuedLog(os.Stderr, cfg.Log.Format, d.level)
 	d.log = slog.New(slog.NewMultiHandler(lines, d.logs))
-	if d.seed, err = openSeed(stateDir(cfg)); err != nil {
-		return d, err
-	}
 	// The socket comes first: it tells whether this network runs already.
 	if d.api, err = control.Listen(d.socketPath(), cfg.Control.Group); err != nil {
+		return d, err
+	}
+	if d.id, err = claimIdentity(cfg); err != nil {
 		return d, err
 	}
 	if d.metrics, err = listenMetrics(cfg.Metrics.Listen); err != nil {
 		return d, err
 	}
-	o := engineOptions(cfg)
-	o.Seed, o.Log, o.Events = d.seed.bytes, d.log, d.hub
-	d.node, err = tunnel.New(o)
-	return d, err
+	o := engineOptions(cfg, d.id)
+	o.Log, o.Events = d.log, d.hub
+	if d.node, err = tunnel.New(o); err != nil {
+		return d, meshPortError(o.Mesh.Listen, err)
+	}
+	return d, nil
 }
 
 // close frees what newDaemon opened, for a daemon that is not run.
@@ -84,7 +86,7 @@ func (d *daemon) close() {
 	if d.node != nil {
 		d.node.Close()
 	}
-	d.seed.close()
+	d.id.release()
 	d.stderr.close()
 }
 
@@ -102,7 +104,7 @@ func (d *daemon) socketPath() string {
 // run carries traffic and answers clients until ctx ends.
 func (d *daemon) run(ctx context.Context) error {
 	defer d.stderr.close()
-	defer d.seed.close()
+	defer d.id.release()
 	g, ctx := errgroup.WithContext(ctx)
 	backend := d.backend()
 	g.Go(func() error { return d.node.Run(ctx) })
@@ -139,7 +141,9 @@ func (d *daemon) reloadOnSignal(ctx context.Context) error {
 func (d *daemon) backend() control.Backend {
 	return control.Backend{
 		Status: d.status,
-		Peers:  func() control.Peers { return control.Peers{} },
+		Peers:  d.node.Peers,
+		Ping:   d.node.Ping,
+		Why:    d.node.Why,
 		FDB:    d.node.FDB,
 		Stats:  d.node.Stats,
 		AddFDB: d.node.AddFDB, DelFDB: d.node.DelFDB, FlushFDB: d.node.FlushFDB,
@@ -227,6 +231,9 @@ func (d *daemon) takeFile() (control.ReloadResult, error) {
 		return result, configProblem(err)
 	}
 	applied := keepRestartKeys(d.cfg, cfg)
+	if err := d.id.check(applied); err != nil {
+		return result, err
+	}
 	for _, c := range config.Diff(d.cfg, cfg) {
 		class := control.ChangeApplied
 		if c.Class == config.Restart {
@@ -241,11 +248,12 @@ func (d *daemon) takeFile() (control.ReloadResult, error) {
 			return result, err
 		}
 	}
-	if err := d.node.Apply(engineOptions(applied)); err != nil {
+	o := engineOptions(applied, d.id)
+	if err := d.node.Apply(o); err != nil {
 		if metrics != d.metrics {
 			metrics.stop()
 		}
-		return result, err
+		return result, meshPortError(o.Mesh.Listen, err)
 	}
 	if metrics != d.metrics {
 		d.metrics.stop()

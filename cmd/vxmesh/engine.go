@@ -9,22 +9,57 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
 )
 
 // engineOptions says what the engine has to do for a config.
-func engineOptions(cfg *config.Config) tunnel.Options {
-	o := tunnel.Options{Network: cfg.Network.Name, Name: nodeName(cfg)}
-	for _, l := range cfg.Listen.VXLAN {
-		if l.Addr.IsValid() {
-			o.Listen = append(o.Listen, netip.AddrPortFrom(l.Addr, l.Port))
-			continue
-		}
-		o.Listen = append(o.Listen, netip.AddrPortFrom(netip.IPv4Unspecified(), l.Port),
-			netip.AddrPortFrom(netip.IPv6Unspecified(), l.Port))
+func engineOptions(cfg *config.Config, id *nodeIdentity) tunnel.Options {
+	o := tunnel.Options{
+		Network: cfg.Network.Name, Name: nodeName(cfg), Seed: id.Seed(),
+		Listen: listenAddrs(cfg.Listen.VXLAN), Mesh: meshOptions(cfg, id),
 	}
 	for i := range cfg.Segments {
-		o.Segments = append(o.Segments, segmentOptions(&cfg.Segments[i]))
+		o.Segments = append(o.Segments, segmentOptions(&cfg.Segments[i], cfg.Peers))
+	}
+	return o
+}
+
+// listenAddrs gives the addresses to bind: for a port alone those of both families.
+func listenAddrs(from []config.ListenAddr) (to []netip.AddrPort) {
+	for _, l := range from {
+		if l.Addr.IsValid() {
+			to = append(to, netip.AddrPortFrom(l.Addr, l.Port))
+			continue
+		}
+		to = append(to, netip.AddrPortFrom(netip.IPv4Unspecified(), l.Port),
+			netip.AddrPortFrom(netip.IPv6Unspecified(), l.Port))
+	}
+	return to
+}
+
+// ciphers are the config's words for the data ciphers that are allowed.
+var ciphers = map[config.Cipher][]session.Cipher{
+	"auto":              nil,
+	"aes-256-gcm":       {session.AES256GCM},
+	"chacha20-poly1305": {session.ChaCha20Poly1305},
+}
+
+func meshOptions(cfg *config.Config, id *nodeIdentity) tunnel.MeshOptions {
+	listen := cfg.Listen.Mesh
+	if len(listen) == 0 {
+		listen = []config.ListenAddr{{Port: id.Port()}}
+	}
+	o := tunnel.MeshOptions{
+		Key: id.PrivateKey(), ID: id.ID(), Epoch: id.epoch,
+		Listen: listenAddrs(listen), Ciphers: ciphers[cfg.Security.Cipher],
+	}
+	for _, p := range cfg.Peers {
+		peer := tunnel.PeerOptions{Name: p.Name, Key: [32]byte(p.Key), Keepalive: p.Keepalive}
+		for _, e := range p.Endpoints {
+			peer.Endpoints = append(peer.Endpoints, string(e))
+		}
+		o.Peers = append(o.Peers, peer)
 	}
 	return o
 }
@@ -42,7 +77,7 @@ func nodeName(cfg *config.Config) string {
 	return name
 }
 
-func segmentOptions(s *config.Segment) tunnel.SegmentOptions {
+func segmentOptions(s *config.Segment, peers []config.Peer) tunnel.SegmentOptions {
 	o := tunnel.SegmentOptions{
 		VNI: s.VNI,
 		Device: tunnel.DeviceOptions{
@@ -55,9 +90,15 @@ func segmentOptions(s *config.Segment) tunnel.SegmentOptions {
 		},
 		Plain: plainOptions(s.VXLAN),
 	}
+	for _, p := range peers {
+		if s.Peers.Has(p.Name) {
+			o.Peers = append(o.Peers, p.Name)
+		}
+	}
 	for _, e := range s.FDB.Static {
-		o.Static = append(o.Static,
-			tunnel.StaticEntry{MAC: ether.MAC(e.MAC), VLAN: e.VLAN, VTEP: e.VTEP.AddrPort})
+		o.Static = append(o.Static, tunnel.StaticEntry{
+			MAC: ether.MAC(e.MAC), VLAN: e.VLAN, Peer: e.Peer, VTEP: e.VTEP.AddrPort,
+		})
 	}
 	return o
 }
@@ -98,6 +139,7 @@ func keepRestartKeys(running, file *config.Config) *config.Config {
 	next := *file
 	next.Network, next.Listen, next.Control = running.Network, running.Listen, running.Control
 	next.Security.Identity = running.Security.Identity
+	next.Security.Cipher = running.Security.Cipher
 	next.Log.Format = running.Log.Format
 	next.Segments = append([]config.Segment(nil), file.Segments...)
 	for i := range next.Segments {

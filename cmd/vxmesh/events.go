@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -14,7 +15,7 @@ func newEventsCmd(g *globals) *cobra.Command {
 		Use:     "events",
 		Short:   "Show what changes while it changes",
 		Example: "  vxmesh events\n  vxmesh events --json",
-		Long: "Shows every change of the FDB, of VTEPs, devices and the config while it happens.\n" +
+		Long: "Shows every change of the FDB, of peers, VTEPs, devices and the config while it happens.\n" +
 			"With --json each line is an object, the first a snapshot of everything, and the\n" +
 			"counters come once a second.",
 		Args: takes(0, 0),
@@ -53,6 +54,11 @@ func eventDetail(e control.Event) string {
 	case e.VTEP != nil:
 		return withReason(fmt.Sprintf("%s (%s) is %s", e.VTEP.Remote, e.VTEP.Kind, e.VTEP.State),
 			e.VTEP.Reason)
+	case e.Type == control.EventPeerMTU && e.Peer != nil && e.Peer.Path != nil:
+		return fmt.Sprintf("%s: the path carries %d bytes", e.Peer.Name, e.Peer.Path.MTU)
+	case e.Peer != nil:
+		return withReason(fmt.Sprintf("%s is %s", e.Peer.Name, e.Peer.State),
+			cmp.Or(e.Reason, e.Peer.Reason))
 	case e.Device != nil:
 		return withReason(fmt.Sprintf("%s is %s", e.Device.Name, e.Device.State), e.Reason)
 	case e.Reload != nil:

@@ -65,7 +65,7 @@ func portText(p control.FDBPort) string {
 	return p.Name
 }
 
-const portHelp = "PORT is a VTEP's address[:port], or device."
+const portHelp = "PORT is a peer's name, a VTEP's address[:port], or device."
 
 func newFDBAddCmd(g *globals) *cobra.Command {
 	var req control.FDBAdd
@@ -75,7 +75,8 @@ func newFDBAddCmd(g *globals) *cobra.Command {
 		Long: "Pins an address to a port until the node stops; to keep it, name it in the config.\n" +
 			portHelp,
 		Args: takes(2, 2),
-		Example: "  vxmesh fdb add 52:54:00:1a:22:01 192.0.2.7\n" +
+		Example: "  vxmesh fdb add 52:54:00:1a:22:01 nas\n" +
+			"  vxmesh fdb add 52:54:00:1a:22:01 192.0.2.7\n" +
 			"  vxmesh fdb add 52:54:00:1a:22:02 192.0.2.8:8472 --vni 4242 --vlan 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error

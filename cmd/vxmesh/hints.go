@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -57,6 +60,30 @@ func inUseHints(err error) []string {
 		"the kernel's own vxlan devices show with     ip -d link show type vxlan",
 		"or take another port         [listen] vxlan = [\":8472\"]",
 	}
+}
+
+// meshPortError says what to do when an address of the sealed mesh cannot be had; any other error
+// comes back as it is.
+func meshPortError(mesh []netip.AddrPort, err error) error {
+	failed := func(a netip.AddrPort) bool {
+		return strings.Contains(err.Error(), "listen on "+a.String()+":")
+	}
+	i := slices.IndexFunc(mesh, failed)
+	if i < 0 {
+		return err
+	}
+	e := control.Errorf(control.AsError(err).Code, "%v", err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		e.Code = control.CodeConflict
+		e.Fix = []string{
+			fmt.Sprintf("see who holds the port     ss -lunp 'sport = :%d'", mesh[i].Port()),
+			"or take another            [listen] mesh = [\":42420\"], and tell the peers",
+		}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		e.Fix = []string{"listen.mesh names an address that this machine does not have: ip addr"}
+	}
+	return e
 }
 
 // ipv6Switch is where Linux keeps whether IPv6 is off on the whole machine.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -44,6 +45,12 @@ var importRules = []importRule{
 		[]string{"..."},
 		nil,
 		"the file is described in words of its own; cmd translates it for the parts",
+	},
+	{
+		"identity",
+		[]string{"..."},
+		nil,
+		"who a node is follows from its keys alone; cmd hands them to the parts",
 	},
 	{
 		"tundev/...",
@@ -330,10 +337,16 @@ func TestLayoutPurePackages(t *testing.T) {
 	}
 }
 
-func TestLayoutOnlyCommandsReadTheConfig(t *testing.T) {
+func TestLayoutOnlyCommandsReadFiles(t *testing.T) {
+	files := map[string]string{
+		"config":   "only cmd knows the user's file",
+		"identity": "only cmd knows where keys are kept; the engine is given them, and a test makes them up",
+	}
 	for pkg, deps := range graph(readTree(t)) {
-		if slices.Contains(deps, "config") && !matches("cmd/...", pkg) {
-			t.Errorf("%s imports config: only cmd knows the user's file", pkg)
+		for _, dep := range deps {
+			if why := files[dep]; why != "" && !matches("cmd/...", pkg) {
+				t.Errorf("%s imports %s: %s", pkg, dep, why)
+			}
 		}
 	}
 }
@@ -385,8 +398,11 @@ func TestLayoutTestsNeitherSleepNorSkip(t *testing.T) {
 		if !s.test {
 			continue
 		}
+		bubble := slices.ContainsFunc(s.file.Imports, func(i *ast.ImportSpec) bool {
+			return i.Path.Value == `"testing/synctest"` // where sleeping is moving the clock
+		})
 		uses(s, func(name string, pos token.Pos) {
-			if slices.Contains(banned, name) {
+			if slices.Contains(banned, name) && !(bubble && name == "time.Sleep") {
 				t.Errorf("%s: %s: wait for a condition; fail and say what is missing",
 					s.line(pos), name)
 			}
@@ -418,6 +434,17 @@ func TestLayoutExamples(t *testing.T) {
 	for _, name := range files {
 		if _, err := config.Load(name); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Nothing is missing in these but the other node's key.
+func TestLayoutPeerExamples(t *testing.T) {
+	for _, name := range []string{"left", "right"} {
+		_, err := config.Load(root + "/examples/peers/" + name + ".toml")
+		problems, ok := errors.AsType[config.Errors](err)
+		if !ok || len(problems) != 1 || problems[0].Key != "peers[0].key" {
+			t.Errorf("%s: %v, want that the key is missing alone", name, err)
 		}
 	}
 }

@@ -26,6 +26,9 @@ import (
 var commands = []func(*globals) *cobra.Command{
 	newJoinCmd,
 	newStatusCmd,
+	newPeersCmd,
+	newPingCmd,
+	newWhyCmd,
 	newFDBCmd,
 	newStatsCmd,
 	newLogCmd,
@@ -33,6 +36,7 @@ var commands = []func(*globals) *cobra.Command{
 	newCaptureCmd,
 	newReloadCmd,
 	newConfigCmd,
+	newKeyCmd,
 	newVersionCmd,
 }
 

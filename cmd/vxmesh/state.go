@@ -1,14 +1,16 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/identity"
+	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
 // stateDir is where a network keeps what has to survive a restart.
@@ -30,78 +32,113 @@ func stateDir(cfg *config.Config) string {
 	return filepath.Join(base, "vxmesh", cfg.Network.Name)
 }
 
-// A seed is the secret that the devices' MAC addresses are derived from: random, made on first
-// start, the same ever after.
-type seed struct {
-	bytes []byte
-	file  *os.File // keeps the lock
+// identityPath is the file with the node's keys.
+func identityPath(cfg *config.Config) string {
+	if filepath.IsAbs(cfg.Security.Identity) {
+		return cfg.Security.Identity
+	}
+	return filepath.Join(stateDir(cfg), cfg.Security.Identity)
 }
 
-const seedLen = 32
+// maxShared bounds how many nodes without peers may share one state directory.
+const maxShared = 16
 
-// maxSeeds bounds how many nodes may share one state directory.
-const maxSeeds = 16
+// A nodeIdentity is who a running node is.
+type nodeIdentity struct {
+	*identity.Claimed
+	path  string
+	epoch uint32
+	extra bool // not the one of the config, which another node uses
+}
 
-// openSeed reads the seed in dir, or makes it. Two nodes that share a directory, as in namespaces
-// of one machine, must not have one address: the second to come finds the first seed locked and
-// takes the next.
-func openSeed(dir string) (*seed, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// claimIdentity takes the node's identity, and makes it on the first start. A node with peers is
+// known to them by the one that the config names. Nodes without, such as those in namespaces of one
+// machine, may share a state directory: the second to come takes an identity of its own, so that
+// their devices differ.
+func claimIdentity(cfg *config.Config) (*nodeIdentity, error) {
+	path := identityPath(cfg)
+	n := &nodeIdentity{path: path}
+	var err error
+	for i := range maxShared {
+		if i > 0 {
+			ext := filepath.Ext(path)
+			n.path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), i+1, ext)
+			n.extra = true
+		}
+		n.Claimed, err = identity.Claim(n.path)
+		if !errors.Is(err, identity.ErrInUse) || len(cfg.Peers) > 0 {
+			break
+		}
+	}
+	if err != nil {
+		return nil, identityError(n.path, err)
+	}
+	if err := n.check(cfg); err != nil {
+		n.release()
+		return nil, err
+	}
+	if err := os.MkdirAll(stateDir(cfg), 0o700); err != nil {
+		n.release()
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
-	for i := range maxSeeds {
-		name := "seed"
-		if i > 0 {
-			name = fmt.Sprintf("seed-%d", i+1)
+	if n.epoch, err = identity.NextEpoch(stateDir(cfg)); err != nil {
+		n.release()
+		return nil, err
+	}
+	return n, nil
+}
+
+// check refuses peers that this identity cannot have.
+func (n *nodeIdentity) check(cfg *config.Config) error {
+	if len(cfg.Peers) > 0 && n.extra {
+		return identityError(identityPath(cfg), identity.ErrInUse)
+	}
+	for _, p := range cfg.Peers {
+		if p.Key == config.Key(n.PublicKey()) {
+			e := control.Errorf(control.CodeConfig, "the key of peer %s is that of this node itself", p.Name)
+			e.Fix = []string{"run `vxmesh key show` on " + p.Name + " for its key"}
+			return e
 		}
-		s, err := takeSeed(filepath.Join(dir, name))
-		if errors.Is(err, errLocked) {
-			continue
+	}
+	return nil
+}
+
+// release lets another node use the identity; it may be called on nil.
+func (n *nodeIdentity) release() {
+	if n != nil {
+		n.Release()
+	}
+}
+
+// identityError gives an error of an identity's file the code and the advice that belong to it.
+func identityError(path string, err error) error {
+	e := &control.Error{Code: control.AsError(err).Code, Message: err.Error()}
+	switch {
+	case errors.Is(err, identity.ErrInUse):
+		e.Code = control.CodeConflict
+		e.Message = fmt.Sprintf("the state directory %s is in use by another node", filepath.Dir(path))
+		e.Fix = []string{"give this one its own with network.state"}
+	case errors.Is(err, identity.ErrExposed):
+		e.Code = control.CodePermission
+		e.Fix = []string{
+			"make it yours alone        chmod 600 " + path,
+			"if somebody may have read it, remove it: the next start makes another",
 		}
-		return s, err
+	case errors.Is(err, identity.ErrOwner):
+		e.Code = control.CodePermission
+		e.Fix = []string{"run vxmesh as the file's owner, or give it to this user with chown"}
+	case errors.Is(err, identity.ErrMalformed):
+		e.Code = control.CodeConfig
+		e.Fix = []string{
+			"put it back from a copy, or move it away: the next start makes another, whose key",
+			"every peer has to be told",
+		}
+	case errors.Is(err, fs.ErrExist):
+		e.Code, e.Message = control.CodeConflict, "there is an identity already: "+path
+		e.Fix = []string{
+			"show its key              vxmesh key show",
+			"or move it away first; every peer has to be told the new key",
+		}
 	}
-	return nil, fmt.Errorf("more than %d nodes share the state directory %s: "+
-		"give each its own with network.state", maxSeeds, dir)
-}
-
-// errLocked says that another node uses a seed.
-var errLocked = errors.New("in use by another node")
-
-func takeSeed(path string) (*seed, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open seed: %w", err)
-	}
-	s := &seed{file: f}
-	if err := s.read(); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("read seed %s: %w", path, err)
-	}
-	return s, nil
-}
-
-// read locks the file and reads it. One that is not whole, because a first start was cut short,
-// is written anew.
-func (s *seed) read() error {
-	if err := lockFile(s.file); err != nil {
-		return err
-	}
-	s.bytes = make([]byte, seedLen)
-	if _, err := io.ReadFull(s.file, s.bytes); err == nil {
-		return nil
-	}
-	if _, err := rand.Read(s.bytes); err != nil {
-		return err
-	}
-	if _, err := s.file.WriteAt(s.bytes, 0); err != nil {
-		return err
-	}
-	return s.file.Sync()
-}
-
-// close lets another node use the seed.
-func (s *seed) close() {
-	if s != nil {
-		s.file.Close()
-	}
+	return e
 }

@@ -33,7 +33,9 @@ func newStatsCmd(g *globals) *cobra.Command {
 
 func statsText(s control.Stats) string {
 	var parts []string
-	for _, part := range []string{segmentTable(s), vtepStatsTable(s), socketTable(s), dropTable(s)} {
+	for _, part := range []string{
+		segmentTable(s), vtepStatsTable(s), peerStatsTable(s), socketTable(s), dropTable(s),
+	} {
 		if part != "" {
 			parts = append(parts, part)
 		}
@@ -64,6 +66,17 @@ func vtepStatsTable(s control.Stats) string {
 	return t.String()
 }
 
+func peerStatsTable(s control.Stats) string {
+	var t table
+	t.add("PEER", "RX FRAMES", "RX BYTES", "RX DATAGRAMS", "TX FRAMES", "TX BYTES", "TX DATAGRAMS",
+		"HANDSHAKES", "DROPPED")
+	for _, p := range s.Peers {
+		t.add(p.Name, p.RxFrames, byteCount(p.RxBytes), p.RxDatagrams,
+			p.TxFrames, byteCount(p.TxBytes), p.TxDatagrams, p.Handshakes, p.Drops.Total())
+	}
+	return t.String()
+}
+
 func socketTable(s control.Stats) string {
 	var t table
 	t.add("SOCKET", "RX DATAGRAMS", "RX BYTES", "TX DATAGRAMS", "TX BYTES", "LOST IN KERNEL",
@@ -89,6 +102,9 @@ func dropTable(s control.Stats) string {
 	}
 	for _, v := range s.VTEPs {
 		add(fmt.Sprintf("segment %d, VTEP %s", v.VNI, v.Remote), v.Drops)
+	}
+	for _, p := range s.Peers {
+		add("peer "+p.Name, p.Drops)
 	}
 	for _, k := range s.Sockets {
 		add(k.Listen, k.Drops)

@@ -20,7 +20,7 @@ func newStatusCmd(g *globals) *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Show segments, devices and VTEPs, and what is wrong with them",
+		Short:   "Show segments, devices, VTEPs and peers, and what is wrong with them",
 		Example: "  vxmesh status\n  vxmesh status --watch=10s\n  vxmesh status --check || echo degraded",
 		Args:    takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -144,24 +144,6 @@ func vtepTable(segments []control.SegmentStatus) string {
 			}
 			t.add(seg.VNI, v.Remote, v.Kind, v.State, mtu, v.Reason)
 		}
-	}
-	return t.String()
-}
-
-func peerTable(peers []control.Peer) string {
-	var t table
-	t.add("PEER", "STATE", "PATH", "REMOTE", "RTT", "LOSS", "RX", "TX")
-	for _, p := range peers {
-		kind, remote, rtt, loss := "", "", "", ""
-		if p.Path != nil {
-			kind, remote = p.Path.Kind, p.Path.Remote
-			if p.Path.Via != "" {
-				remote = "via " + p.Path.Via
-			}
-			rtt = fmt.Sprintf("%.1fms", p.Path.RTTSeconds*1e3)
-			loss = fmt.Sprintf("%.1f%%", p.Path.LossRatio*1e2)
-		}
-		t.add(p.Name, p.State, kind, remote, rtt, loss, byteCount(p.RxBytes), byteCount(p.TxBytes))
 	}
 	return t.String()
 }

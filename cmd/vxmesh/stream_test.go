@@ -91,7 +91,7 @@ func TestEventText(t *testing.T) {
 	}{
 		{
 			control.Event{Type: control.EventSnapshot, Status: &status, FDB: &fdb},
-			"snapshot      home is degraded, 1 segment, 3 entries",
+			"snapshot      home is degraded, 1 segment, 4 entries",
 		},
 		{
 			control.Event{Type: control.EventFDBLearned, VNI: 4242, Entry: &learned},
@@ -112,6 +112,18 @@ func TestEventText(t *testing.T) {
 		{
 			control.Event{Type: control.EventDeviceState, VNI: 4242, Device: &status.Segments[0].Device},
 			"device_state  vni 4242  vxm0 is up",
+		},
+		{
+			control.Event{Type: control.EventPeerState, Peer: &status.Peers[0]},
+			"peer_state    nas is direct",
+		},
+		{
+			control.Event{Type: control.EventPeerState, Peer: &status.Peers[1]},
+			"peer_state    office is down: no_answer",
+		},
+		{
+			control.Event{Type: control.EventPeerMTU, Peer: &status.Peers[0], Reason: "grew"},
+			"peer_mtu      nas: the path carries 1500 bytes",
 		},
 		{
 			control.Event{Type: control.EventReload, Reload: &control.ReloadResult{}},

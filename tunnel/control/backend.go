@@ -14,6 +14,11 @@ type Backend struct {
 	FDB    func(FDBFilter) FDB
 	Stats  func() Stats
 
+	// Ping sends one sealed echo and waits for it, or for the end of ctx, whose error it then returns.
+	// A peer that there is not is CodeNotFound, here and in Why.
+	Ping func(ctx context.Context, r PingRequest) (PingReply, error)
+	Why  func(peer string) (Why, error)
+
 	AddFDB   func(FDBAdd) (FDBResult, error)
 	DelFDB   func(FDBDel) (FDBResult, error)
 	FlushFDB func(FDBFlush) (FDBResult, error)

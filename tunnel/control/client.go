@@ -37,6 +37,17 @@ func (c Client) Peers(ctx context.Context) (Peers, error) {
 	return call[Peers](ctx, c, http.MethodGet, "/v1/peers", nil)
 }
 
+// Ping sends one sealed echo to a peer; one that does not come back is [CodeTimeout].
+func (c Client) Ping(ctx context.Context, r PingRequest) (PingReply, error) {
+	return call[PingReply](ctx, c, http.MethodPost, "/v1/ping", r)
+}
+
+// Why asks how a peer is reached, or what holds that back.
+func (c Client) Why(ctx context.Context, peer string) (Why, error) {
+	path := "/v1/why?" + url.Values{"peer": {peer}}.Encode()
+	return call[Why](ctx, c, http.MethodGet, path, nil)
+}
+
 // FDB asks for the entries that the filter selects.
 func (c Client) FDB(ctx context.Context, f FDBFilter) (FDB, error) {
 	return call[FDB](ctx, c, http.MethodGet, "/v1/fdb"+query(map[string]int{"vni": int(f.VNI)}), nil)

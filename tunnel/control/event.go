@@ -20,6 +20,8 @@ const (
 	EventFDBLimit    EventType = "fdb_limit"    // VNI, Count since the last one, Reason
 	EventVTEPAdded   EventType = "vtep_added"   // VNI, VTEP
 	EventVTEPState   EventType = "vtep_state"   // VNI, VTEP
+	EventPeerState   EventType = "peer_state"   // Peer, Reason of the change if there is one
+	EventPeerMTU     EventType = "peer_mtu"     // Peer, whose path carries more or less than before
 	EventDeviceState EventType = "device_state" // VNI, Device, Reason if it is down
 	EventReload      EventType = "reload"       // Reload, or Reason when the file was refused
 	EventWarning     EventType = "warning"      // Warning
@@ -37,6 +39,7 @@ type Event struct {
 	Count   uint64        `json:"count,omitempty"`
 	Reason  string        `json:"reason,omitempty"`
 	VTEP    *VTEP         `json:"vtep,omitempty"`
+	Peer    *Peer         `json:"peer,omitempty"`
 	Device  *Device       `json:"device,omitempty"`
 	Reload  *ReloadResult `json:"reload,omitempty"`
 	Warning *Warning      `json:"warning,omitempty"`

@@ -34,6 +34,7 @@ var (
 	DecodeFDBAdd   = decodeRequest[FDBAdd]
 	DecodeFDBDel   = decodeRequest[FDBDel]
 	DecodeFDBFlush = decodeRequest[FDBFlush]
+	DecodePing     = decodeRequest[PingRequest]
 )
 
 // DialError is what c makes of an error of its socket.

@@ -40,11 +40,17 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, seg := range status.Segments {
 		s.segment(status.Node.ID, seg)
 	}
+	for _, p := range status.Peers {
+		s.peer(p)
+	}
 	for _, seg := range stats.Segments {
 		s.segmentStats(seg)
 	}
 	for _, v := range stats.VTEPs {
 		s.vtepStats(v)
+	}
+	for _, p := range stats.Peers {
+		s.peerStats(p)
 	}
 	for _, sock := range stats.Sockets {
 		s.socketStats(sock)
@@ -103,6 +109,17 @@ var (
 	metricVTEPBytes  = counter("vtep_bytes_total", "Bytes by VTEP.", "vni", "remote", "direction")
 	metricVTEPDrops  = counter("vtep_frames_dropped_total", "Frames dropped by VTEP.",
 		"vni", "remote", "reason")
+
+	metricPeerUp  = gauge("peer_up", "1 when frames reach the peer, directly or not.", "peer")
+	metricPeerRTT = gauge("peer_rtt_seconds", "Round trip of a sealed echo.", "peer")
+	metricPeerMTU = gauge("peer_mtu_bytes", "Outer IP packet the path carries.", "peer")
+
+	metricPeerFrames     = counter("peer_frames_total", "Frames by peer.", "peer", "direction")
+	metricPeerBytes      = counter("peer_bytes_total", "Bytes of frames by peer.", "peer", "direction")
+	metricPeerDatagrams  = counter("peer_datagrams_total", "Datagrams by peer.", "peer", "direction")
+	metricPeerHandshakes = counter("peer_handshakes_total", "Keys agreed by peer.", "peer")
+	metricPeerDrops      = counter("peer_drops_total", "Frames and datagrams dropped by peer.",
+		"peer", "reason")
 
 	metricDatagrams     = counter("datagrams_total", "Datagrams by socket.", "listen", "direction")
 	metricDatagramBytes = counter("datagram_bytes_total", "Bytes by socket.", "listen", "direction")
@@ -184,6 +201,27 @@ func (s scrape) vtepStats(v VTEPStats) {
 	s.both(metricVTEPFrames, v.RxFrames, v.TxFrames, vni, v.Remote)
 	s.both(metricVTEPBytes, v.RxBytes, v.TxBytes, vni, v.Remote)
 	s.reasons(metricVTEPDrops, v.Drops, vni, v.Remote)
+}
+
+func (s scrape) peer(p Peer) {
+	s.put(metricPeerUp, flag(p.Reachable()), p.Name)
+	if p.Path == nil {
+		return
+	}
+	if p.Path.RTTSeconds > 0 {
+		s.put(metricPeerRTT, p.Path.RTTSeconds, p.Name)
+	}
+	if p.Path.MTU > 0 {
+		s.put(metricPeerMTU, float64(p.Path.MTU), p.Name)
+	}
+}
+
+func (s scrape) peerStats(p PeerStats) {
+	s.both(metricPeerFrames, p.RxFrames, p.TxFrames, p.Name)
+	s.both(metricPeerBytes, p.RxBytes, p.TxBytes, p.Name)
+	s.both(metricPeerDatagrams, p.RxDatagrams, p.TxDatagrams, p.Name)
+	s.put(metricPeerHandshakes, float64(p.Handshakes), p.Name)
+	s.reasons(metricPeerDrops, p.Drops, p.Name)
 }
 
 func (s scrape) socketStats(k SocketStats) {

@@ -25,14 +25,14 @@ const (
 // A Peer is another machine of the network.
 type Peer struct {
 	Name                string    `json:"name"`
-	ID                  string    `json:"id"`
+	ID                  string    `json:"id"` // hexadecimal; "" until it has proven its key
 	State               PeerState `json:"state"`
 	Reason              string    `json:"reason"` // snake_case; why the state is not better
 	Since               time.Time `json:"since"`
 	Path                *Path     `json:"path"` // null while there is none
 	Cipher              string    `json:"cipher"`
 	HandshakeAgeSeconds float64   `json:"handshake_age_seconds"`
-	LastSeen            time.Time `json:"last_seen"`
+	LastSeen            time.Time `json:"last_seen,omitzero"` // absent before the first datagram
 	RxBytes             uint64    `json:"rx_bytes"`
 	TxBytes             uint64    `json:"tx_bytes"`
 	RxFrames            uint64    `json:"rx_frames"`
@@ -40,12 +40,15 @@ type Peer struct {
 	Drops               Counts    `json:"drops"`
 }
 
+// Reachable reports whether frames get to the peer.
+func (p Peer) Reachable() bool { return p.State == PeerDirect || p.State == PeerRelayed }
+
 // A Path is the way to a peer that is in use.
 type Path struct {
-	Kind       string  `json:"kind"`
+	Kind       string  `json:"kind"`   // "udp4", "udp6" or "relay"
 	Remote     string  `json:"remote"` // address:port
 	Via        string  `json:"via"`    // the relay's name, or ""
 	RTTSeconds float64 `json:"rtt_seconds"`
 	LossRatio  float64 `json:"loss_ratio"` // 0 to 1
-	MTU        int     `json:"mtu"`        // bytes of datagram
+	MTU        int     `json:"mtu"`        // bytes of outer IP packet that come through
 }

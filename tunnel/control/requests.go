@@ -54,11 +54,22 @@ func decodeRequest[T interface{ Check() error }](body []byte) (T, error) {
 	return r, r.Check()
 }
 
+// requestOf reads and takes the request in the body of r.
+func requestOf[T interface{ Check() error }](
+	s *server, w http.ResponseWriter, r *http.Request,
+) (req T, err error) {
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return req, err
+	}
+	return decodeRequest[T](body)
+}
+
 // Check says what makes the request impossible, whatever the node; nil if nothing does. The server
 // checks every request before the engine sees it.
 func (r FDBAdd) Check() error {
 	if r.Port == "" {
-		return Errorf(CodeUsage, "port is missing: device or a VTEP's address")
+		return Errorf(CodeUsage, "port is missing: device, the name of a peer or a VTEP's address")
 	}
 	return checkEntry(r.VNI, r.VLAN, r.MAC)
 }

@@ -17,6 +17,7 @@ func FuzzRequests(f *testing.F) {
 		`{"vni":4242,"vlan":20,"mac":"52:54:00:1a:22:01","port":"192.0.2.7"}`,
 		`{"mac":"52-54-00-1A-22-01","port":"device"}`,
 		`{"vlan":0}`, `{"all":true}`, `{"mac":null,"vlan":null,"port":"nas"}`,
+		`{"peer":"nas","size":1400,"timeout_seconds":0.5}`, `{"peer":"nas","timeout_seconds":1e300}`,
 		`{"vni":16777216,"all":true}`, `{}`, `[]`, `null`, `{"vlan":-1}`, `{"mac":"ff:ff:ff:ff:ff:ff"}`,
 	} {
 		f.Add([]byte(seed))
@@ -32,6 +33,9 @@ func FuzzRequests(f *testing.F) {
 		}
 		if r, err := control.DecodeFDBFlush(body); err == nil {
 			checkFlush(t, r)
+		}
+		if r, err := control.DecodePing(body); err == nil {
+			checkPing(t, r)
 		}
 	})
 }
@@ -70,4 +74,13 @@ func checkAgain[T any](
 	if err != nil || !cmp.Equal(r, again) {
 		t.Errorf("%s became %+v, %v", b, again, err)
 	}
+}
+
+func checkPing(t *testing.T, r control.PingRequest) {
+	t.Helper()
+	if r.Peer == "" || r.Size < 0 || r.Size > control.MaxPingSize ||
+		r.TimeoutSeconds < 0 || r.TimeoutSeconds > control.MaxPingTimeout.Seconds() {
+		t.Errorf("accepted %+v", r)
+	}
+	checkAgain(t, r, 0, 0, control.DecodePing)
 }

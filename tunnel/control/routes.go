@@ -10,6 +10,8 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/peers", s.peers)
+	mux.HandleFunc("GET /v1/why", s.why)
+	mux.HandleFunc("POST /v1/ping", s.ping)
 	mux.HandleFunc("GET /v1/fdb", s.fdb)
 	mux.HandleFunc("GET /v1/stats", s.stats)
 	mux.HandleFunc("GET /v1/log", s.log)
@@ -84,12 +86,7 @@ func change[T interface{ Check() error }](
 	s *server, do func(T) (FDBResult, error),
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := s.readBody(w, r)
-		if err != nil {
-			writeError(w, err)
-			return
-		}
-		req, err := decodeRequest[T](body)
+		req, err := requestOf[T](s, w, r)
 		if err != nil {
 			writeError(w, err)
 			return

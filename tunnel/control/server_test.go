@@ -75,7 +75,11 @@ func TestGolden(t *testing.T) {
 		}
 		golden(t, name, body)
 	}
-	_, body := request(t, socket, "POST", "/v1/fdb/flush", `{"all":true}`)
+	_, body := request(t, socket, "GET", "/v1/why?peer=office", "")
+	golden(t, "why", body)
+	_, body = request(t, socket, "POST", "/v1/ping", `{"peer":"nas"}`)
+	golden(t, "ping", body)
+	_, body = request(t, socket, "POST", "/v1/fdb/flush", `{"all":true}`)
 	golden(t, "fdb_result", body)
 	n.SetChanges(control.Change{
 		Key: "segments[4242].fdb.ageing", Old: "5m0s", New: "10m0s", Class: control.ChangeApplied,
@@ -106,7 +110,8 @@ func golden(t *testing.T, name, got string) {
 	if diff := cmp.Diff(string(want), pretty.String()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
-	if strings.Contains(got, "null") {
+	// The path of a peer that has none is the one null there is.
+	if strings.Contains(strings.ReplaceAll(got, `"path":null`, ""), "null") {
 		t.Errorf("%s holds a null: %s", name, got)
 	}
 }
@@ -119,10 +124,12 @@ func TestEmptyIsNeverNull(t *testing.T) {
 		control.FDB{},
 		control.Stats{
 			Segments: []control.SegmentStats{{}}, VTEPs: []control.VTEPStats{{}},
-			Sockets: []control.SocketStats{{}},
+			Sockets: []control.SocketStats{{}}, Peers: []control.PeerStats{{}},
 		},
 		control.ReloadResult{},
 		control.FDBResult{},
+		control.Why{Peer: control.Peer{Path: &control.Path{}}},
+		control.PingReply{},
 		&control.Error{},
 	} {
 		b, err := json.Marshal(v)
@@ -140,11 +147,11 @@ func TestClientRoundTrip(t *testing.T) {
 	n := controltest.New()
 	c := control.Client{Socket: n.Serve(t)}
 	want := controltest.Status()
-	want.Schema, want.Peers = control.SchemaStatus, []control.Peer{}
+	want.Schema = control.SchemaStatus
 	if got, err := c.Status(ctx); err != nil || !cmp.Equal(got, want) {
 		t.Errorf("status: %v\n%s", err, cmp.Diff(want, got))
 	}
-	if got, err := c.FDB(ctx, control.FDBFilter{VNI: 4242}); err != nil || len(got.Entries) != 3 {
+	if got, err := c.FDB(ctx, control.FDBFilter{VNI: 4242}); err != nil || len(got.Entries) != 4 {
 		t.Errorf("fdb: %v, %v", got, err)
 	}
 	if got, err := c.FDB(ctx, control.FDBFilter{VNI: 7}); err != nil || len(got.Entries) != 0 {
@@ -153,7 +160,8 @@ func TestClientRoundTrip(t *testing.T) {
 	if got, err := c.Stats(ctx); err != nil || got.Sockets[0].Drops.Total() != 9 {
 		t.Errorf("stats: %v, %v", got, err)
 	}
-	if got, err := c.Peers(ctx); err != nil || got.Schema != control.SchemaPeers {
+	if got, err := c.Peers(ctx); err != nil || got.Schema != control.SchemaPeers ||
+		!cmp.Equal([]control.Peer(got.Peers), controltest.Peers()) {
 		t.Errorf("peers: %v, %v", got, err)
 	}
 }
@@ -179,6 +187,40 @@ func TestClientChanges(t *testing.T) {
 	}
 	if diff := cmp.Diff([]any{add, del, flush}, n.Requests()); diff != "" {
 		t.Errorf("what the node was asked (-want +got):\n%s", diff)
+	}
+}
+
+func TestClientPing(t *testing.T) {
+	n := controltest.New()
+	c := control.Client{Socket: n.Serve(t)}
+	ask := control.PingRequest{Peer: "nas", Size: 1400, TimeoutSeconds: 0.5}
+	got, err := c.Ping(t.Context(), ask)
+	want := control.PingReply{
+		Schema: control.SchemaPing, Peer: "nas", Remote: "192.0.2.20:42420",
+		RTTSeconds: 0.0004, MTU: 1500,
+	}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if diff := cmp.Diff([]any{ask}, n.Requests()); diff != "" {
+		t.Errorf("what the node was asked (-want +got):\n%s", diff)
+	}
+	_, err = c.Ping(t.Context(), control.PingRequest{Peer: "office", TimeoutSeconds: 0.01})
+	e := control.AsError(err)
+	if e.Code != control.CodeTimeout || e.Message != "no answer from office within 10ms" {
+		t.Errorf("a peer that is down: %+v", e)
+	}
+}
+
+func TestClientWhy(t *testing.T) {
+	c := control.Client{Socket: controltest.New().Serve(t)}
+	got, err := c.Why(t.Context(), "nas")
+	if err != nil || got.Schema != control.SchemaWhy || len(got.Candidates) != 2 ||
+		!cmp.Equal(got.Peer, controltest.Peers()[0]) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err = c.Why(t.Context(), "a&peer=nas"); control.AsError(err).Code != control.CodeNotFound {
+		t.Errorf("an odd name: %v", err)
 	}
 }
 
@@ -232,6 +274,14 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/v1/fdb/add", `{"mac":"01:00:5e:00:00:01","port":"device"}`, 400, "one station"},
 		{"POST", "/v1/fdb/add", `{"mac":"52:54","port":"device"}`, 400, "not a MAC address"},
 		{"POST", "/v1/fdb/del", `{}`, 400, "one station"},
+		{"GET", "/v1/why", "", 400, "peer is missing"},
+		{"GET", "/v1/why?peer=naas", "", 404, `there is no peer "naas"`},
+		{"POST", "/v1/ping", `{}`, 400, "peer is missing"},
+		{"POST", "/v1/ping", `{"peer":"nas","size":-1}`, 400, "size is a number"},
+		{"POST", "/v1/ping", `{"peer":"nas","size":65536}`, 400, "size is a number"},
+		{"POST", "/v1/ping", `{"peer":"nas","timeout_seconds":11}`, 400, "from 0 to 10, not 11"},
+		{"POST", "/v1/ping", `{"peer":"nas","timeout_seconds":-1}`, 400, "from 0 to 10"},
+		{"POST", "/v1/ping", `{"peer":"nas","count":1}`, 400, "unknown field"},
 		{"POST", "/v1/fdb/flush", `{}`, 400, "say what to flush"},
 		{"POST", "/v1/fdb/flush", `{"vni":4242}`, 400, "say what to flush"},
 		{"POST", "/v1/fdb/flush", `{"all":true,"port":"device"}`, 400, "goes with no port"},

@@ -9,6 +9,7 @@ type Stats struct {
 	Schema   string             `json:"schema"`
 	Segments List[SegmentStats] `json:"segments"`
 	VTEPs    List[VTEPStats]    `json:"vteps"`
+	Peers    List[PeerStats]    `json:"peers"`
 	Sockets  List[SocketStats]  `json:"sockets"`
 }
 
@@ -45,6 +46,20 @@ type VTEPStats struct {
 	RxBytes  uint64 `json:"rx_bytes"`
 	TxBytes  uint64 `json:"tx_bytes"`
 	Drops    Counts `json:"drops"`
+}
+
+// PeerStats counts what came from and went to one peer in all segments. Frames are those of hosts,
+// bytes those of the frames; a frame larger than a datagram takes several.
+type PeerStats struct {
+	Name        string `json:"name"`
+	RxFrames    uint64 `json:"rx_frames"`
+	TxFrames    uint64 `json:"tx_frames"`
+	RxBytes     uint64 `json:"rx_bytes"`
+	TxBytes     uint64 `json:"tx_bytes"`
+	RxDatagrams uint64 `json:"rx_datagrams"` // of data and control, authentic ones alone
+	TxDatagrams uint64 `json:"tx_datagrams"`
+	Handshakes  uint64 `json:"handshakes"` // that came to an agreement
+	Drops       Counts `json:"drops"`
 }
 
 // SocketStats counts the datagrams of one socket; its drops are those that belong to no segment.

@@ -37,7 +37,7 @@ func TestEventsBeginWithSnapshot(t *testing.T) {
 		switch e.Type {
 		case control.EventSnapshot:
 			if e.Schema != control.SchemaEvents || e.Status.Network != "home" ||
-				len(e.FDB.Entries) != 3 || len(e.Stats.Sockets) != 1 {
+				len(e.FDB.Entries) != 4 || len(e.Stats.Sockets) != 1 {
 				t.Errorf("snapshot %+v", e)
 			}
 			n.Events.Publish(published)

@@ -17,7 +17,7 @@ func TestModes(t *testing.T) {
 		}
 		defer s.Close()
 		for i, mode := range []Mode{
-			{}, {}, {DF: true}, {DF: true, NoChecksum: true}, {NoChecksum: true}, {DF: true}, {},
+			{}, {}, {DF: true}, {DF: true, NoChecksum: true}, {NoChecksum: true}, {DF: true, Probe: true}, {DF: true}, {},
 		} {
 			if i > 0 { // before the first, nothing was written
 				s.Write([]Message{{To: s.LocalAddr(), Data: []byte("x"), TTL: 64}}, mode)
@@ -42,14 +42,15 @@ func (s *Socket) kernelMode(t *testing.T) (m Mode) {
 		if err != nil {
 			t.Error(err)
 		}
-		if pmtu != unix.IP_PMTUDISC_DO && pmtu != unix.IP_PMTUDISC_DONT {
-			t.Errorf("path MTU discovery is %d", pmtu)
+		if pmtu == unix.IP_PMTUDISC_WANT {
+			t.Error("path MTU discovery is the kernel's default")
 		}
 		off, err := unix.GetsockoptInt(int(fd), noCheckLevel, noCheck)
 		if err != nil {
 			t.Error(err)
 		}
-		m = Mode{DF: pmtu == unix.IP_PMTUDISC_DO, NoChecksum: off != 0}
+		probe := pmtu == unix.IP_PMTUDISC_PROBE
+		m = Mode{DF: probe || pmtu == unix.IP_PMTUDISC_DO, Probe: probe, NoChecksum: off != 0}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -66,8 +66,11 @@ func (s *Socket) setMode(mode Mode) error {
 }
 
 func setMode(fd int, v6 bool, mode Mode) error {
-	pmtu := unix.IP_PMTUDISC_DONT
-	if mode.DF {
+	pmtu := unix.IP_PMTUDISC_DONT // the numbers are the same for IPv6
+	switch {
+	case mode.DF && mode.Probe:
+		pmtu = unix.IP_PMTUDISC_PROBE
+	case mode.DF:
 		pmtu = unix.IP_PMTUDISC_DO
 	}
 	noCheck := 0

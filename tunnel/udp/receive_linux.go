@@ -2,8 +2,11 @@ package udp
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,14 +19,15 @@ const readBatch = 16
 // rxControlLen holds the traffic class and the segment size.
 var rxControlLen = unix.CmsgSpace(4) + unix.CmsgSpace(4)
 
-// A Reader receives from one socket into buffers of its own.
-type Reader struct {
+// A reader receives from one socket with recvmmsg.
+type reader struct {
 	s         *Socket
 	datagrams [readBatch]Datagram
 	headers   [readBatch]mmsghdr
 	iovecs    [readBatch]unix.Iovec
 	names     [readBatch]unix.RawSockaddrInet6
 	control   []byte
+	zones     map[uint32]string // of link-local sources, made once each
 	buffers   []byte
 
 	// The results of the system call, so that its closure is made once.
@@ -33,9 +37,9 @@ type Reader struct {
 }
 
 // NewReader makes a reader for the socket, which only one goroutine may use.
-func (s *Socket) NewReader() *Reader {
-	r := &Reader{
-		s: s, control: make([]byte, readBatch*rxControlLen),
+func (s *Socket) NewReader() Reader {
+	r := &reader{
+		s: s, control: make([]byte, readBatch*rxControlLen), zones: make(map[uint32]string),
 		buffers: make([]byte, readBatch*MaxDatagram),
 	}
 	for i := range r.headers {
@@ -62,9 +66,11 @@ func (s *Socket) NewReader() *Reader {
 
 // Read waits for datagrams and returns what has arrived, borrowed until the next Read. After Close
 // it returns [net.ErrClosed]; other errors are the kernel's and pass.
-func (r *Reader) Read() ([]Datagram, error) {
+func (r *reader) Read() ([]Datagram, error) {
 	for {
-		if err := r.s.raw.Read(r.call); err != nil {
+		if err := r.s.raw.Read(r.call); errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, os.ErrDeadlineExceeded
+		} else if err != nil {
 			return nil, net.ErrClosed
 		}
 		switch r.errno {
@@ -81,14 +87,14 @@ func (r *Reader) Read() ([]Datagram, error) {
 }
 
 // parse turns slot i into a datagram.
-func (r *Reader) parse(i int) {
+func (r *reader) parse(i int) {
 	d, h := &r.datagrams[i], &r.headers[i]
 	start := i * MaxDatagram
 	*d = Datagram{Data: r.buffers[start : start+int(h.len) : start+int(h.len)]}
 	if h.hdr.Flags&unix.MSG_TRUNC != 0 {
 		d.Data = d.Data[:0] // larger than anything that fits IP: counted as truncated
 	}
-	d.From = parseName(&r.names[i])
+	d.From = r.parseName(&r.names[i])
 	control := r.control[i*rxControlLen:][:h.hdr.Controllen]
 	for len(control) >= unix.CmsgLen(0) {
 		c := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
@@ -116,14 +122,22 @@ func (d *Datagram) note(level, kind int32, data []byte) {
 	}
 }
 
-// parseName reads a source address. The zone of a link-local one is left out: a string for each
-// datagram would be an allocation, and the segment knows the interface.
-func parseName(name *unix.RawSockaddrInet6) netip.AddrPort {
+// parseName reads a source address. The zone of a link-local one is the interface's index.
+func (r *reader) parseName(name *unix.RawSockaddrInet6) netip.AddrPort {
 	if name.Family == unix.AF_INET {
 		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), getPort(&sa.Port))
 	}
-	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr), getPort(&name.Port))
+	addr := netip.AddrFrom16(name.Addr)
+	if name.Scope_id != 0 && addr.IsLinkLocalUnicast() {
+		zone, known := r.zones[name.Scope_id]
+		if !known {
+			zone = strconv.FormatUint(uint64(name.Scope_id), 10)
+			r.zones[name.Scope_id] = zone
+		}
+		addr = addr.WithZone(zone)
+	}
+	return netip.AddrPortFrom(addr, getPort(&name.Port))
 }
 
 // getPort reads a port in network byte order.

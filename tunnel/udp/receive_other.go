@@ -8,19 +8,19 @@ import (
 	"net/netip"
 )
 
-// A Reader receives from one socket into a buffer of its own.
-type Reader struct {
+// A reader receives from one socket, a datagram at a time.
+type reader struct {
 	s        *Socket
 	datagram [1]Datagram
 	buffer   []byte
 }
 
 // NewReader makes a reader for the socket, which only one goroutine may use.
-func (s *Socket) NewReader() *Reader { return &Reader{s: s, buffer: make([]byte, MaxDatagram)} }
+func (s *Socket) NewReader() Reader { return &reader{s: s, buffer: make([]byte, MaxDatagram)} }
 
 // Read waits for a datagram, borrowed until the next Read. After Close it returns [net.ErrClosed];
 // other errors are the system's and pass.
-func (r *Reader) Read() ([]Datagram, error) {
+func (r *reader) Read() ([]Datagram, error) {
 	n, from, err := r.s.conn.ReadFromUDPAddrPort(r.buffer)
 	switch {
 	case errors.Is(err, net.ErrClosed):
@@ -28,7 +28,6 @@ func (r *Reader) Read() ([]Datagram, error) {
 	case err != nil:
 		return nil, err
 	}
-	from = netip.AddrPortFrom(from.Addr().WithZone(""), from.Port())
 	r.datagram[0] = Datagram{Data: r.buffer[:n], From: from}
 	return r.datagram[:], nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Limits of one message with several segments (UDP_MAX_SEGMENTS, and the largest UDP payload that
@@ -31,15 +32,16 @@ const MaxDatagram = 1 << 16
 // it cost a system call, so senders keep datagrams of one mode together.
 type Mode struct {
 	DF         bool // forbid fragmentation; datagrams beyond the path's MTU fail with EMSGSIZE
+	Probe      bool // with DF: ignore what is known of the path's MTU (RFC 8899, 4.6.1)
 	NoChecksum bool // leave the UDP checksum zero (RFC 7348, 4.1.2; RFC 6935 on IPv6)
 }
 
 // A Datagram is one received message. Data is borrowed until the next Read.
 type Datagram struct {
 	Data        []byte
-	SegmentSize int // of what a merging kernel put together: the length of each but the last; or 0
-	From        netip.AddrPort
-	TOS         uint8 // outer traffic class, DSCP and ECN
+	SegmentSize int            // of what a merging kernel put together: the length of each but the last; or 0
+	From        netip.AddrPort // link-local with a zone: on Linux the index of the interface
+	TOS         uint8          // outer traffic class, DSCP and ECN
 }
 
 // A Message is one datagram to send, or several of SegmentSize bytes (the last may be shorter)
@@ -73,6 +75,35 @@ type Options struct {
 	SendOnly bool // nothing is ever read: keep the receive buffer small
 	Buffer   int  // bytes asked for the socket buffers; 0 leaves the system's
 }
+
+// A Conn is a UDP socket of one address family as the tunnel uses it: a [Socket], or what stands for
+// one in a network that exists in memory only.
+type Conn interface {
+	// NewReader makes a reader, which only one goroutine may use.
+	NewReader() Reader
+	// Write sends msgs in order. Any number of goroutines may write; see [Socket.Write].
+	Write(msgs []Message, mode Mode)
+	// SetReadDeadline makes a Read that waits at t give [os.ErrDeadlineExceeded]; the zero Time lets
+	// it wait for ever.
+	SetReadDeadline(t time.Time) error
+	// LocalAddr is the address the socket is bound to, with the port it really has.
+	LocalAddr() netip.AddrPort
+	// Is6 reports whether the socket speaks IPv6.
+	Is6() bool
+	// Lost is how many datagrams were dropped because nobody read them in time.
+	Lost() uint64
+	// Close wakes every Read and Write, which then return [net.ErrClosed].
+	Close() error
+}
+
+// A Reader receives from one socket into buffers of its own.
+type Reader interface {
+	// Read waits for datagrams and returns what has arrived, borrowed until the next Read. After
+	// Close it returns [net.ErrClosed]; other errors pass.
+	Read() ([]Datagram, error)
+}
+
+var _ Conn = (*Socket)(nil)
 
 // A Socket is one bound UDP socket of one address family.
 type Socket struct {
@@ -124,6 +155,9 @@ func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
 // Is6 reports whether the socket speaks IPv6.
 func (s *Socket) Is6() bool { return s.v6 }
+
+// SetReadDeadline bounds how long a Read waits.
+func (s *Socket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }
 
 // Close wakes every Read and Write, which then return [net.ErrClosed].
 func (s *Socket) Close() error { return s.conn.Close() }

@@ -40,7 +40,7 @@ type datagram struct {
 
 // receive reads n datagrams, with merged ones taken apart. The socket is closed when they do not
 // come.
-func receive(t testing.TB, s *udp.Socket, r *udp.Reader, n int) (got []datagram) {
+func receive(t testing.TB, s *udp.Socket, r udp.Reader, n int) (got []datagram) {
 	t.Helper()
 	late := time.AfterFunc(10*time.Second, func() { s.Close() })
 	defer late.Stop()
@@ -63,7 +63,7 @@ func receive(t testing.TB, s *udp.Socket, r *udp.Reader, n int) (got []datagram)
 }
 
 // expect reads exactly the wanted datagrams, in order.
-func expect(t testing.TB, s *udp.Socket, r *udp.Reader, want ...string) {
+func expect(t testing.TB, s *udp.Socket, r udp.Reader, want ...string) {
 	t.Helper()
 	for i, d := range receive(t, s, r, len(want)) {
 		if i >= len(want) || d.data != want[i] {

@@ -65,7 +65,12 @@ func (n *Node) Backend() control.Backend {
 			n.locked(func() { s = n.status })
 			return s
 		},
-		Peers:    func() control.Peers { return control.Peers{} },
+		Peers: func() (p control.Peers) {
+			n.locked(func() { p.Peers = n.status.Peers })
+			return p
+		},
+		Ping:     n.ping,
+		Why:      n.why,
 		FDB:      FDB,
 		Stats:    Stats,
 		AddFDB:   func(r control.FDBAdd) (control.FDBResult, error) { return n.change(r, 1, 0) },
@@ -153,7 +158,7 @@ func (n *Node) capture(ctx context.Context, w io.Writer, o control.CaptureOption
 // MAC is the address 52:54:00:1a:22:NN.
 func MAC(last byte) ether.MAC { return ether.MAC{0x52, 0x54, 0x00, 0x1a, 0x22, last} }
 
-// Status is a node with one segment and two VTEPs, one of them unreachable.
+// Status is a node with one segment, two VTEPs, one of them unreachable, and the peers of [Peers].
 func Status() control.Status {
 	return control.Status{
 		Network: "home", State: control.StateDegraded, Version: "v0.1.0", PID: 4711,
@@ -164,7 +169,7 @@ func Status() control.Status {
 			File: "/etc/vxmesh/home.toml", LoadedAt: Start, ReloadSuccessful: true,
 		},
 		Segments: []control.SegmentStatus{{
-			VNI: 4242, State: control.StateDegraded, FDBEntries: 3,
+			VNI: 4242, State: control.StateDegraded, FDBEntries: 4,
 			Device: control.Device{
 				Name: "vxm0", Kind: "tap", State: "up", MTU: 1450, MAC: MAC(0x0a),
 				Bridge: "br0", Addresses: []string{"10.42.0.11/24"},
@@ -177,6 +182,7 @@ func Status() control.Status {
 				},
 			},
 		}},
+		Peers: Peers(),
 		Warnings: []control.Warning{{
 			Code: "vtep_unreachable", Message: "nobody listens at [2001:db8::7]:8472",
 			Fix: "start the VTEP there or remove it from remotes",
@@ -184,13 +190,14 @@ func Status() control.Status {
 	}
 }
 
-// FDB is one entry of each kind, all of VNI 4242.
+// FDB is entries of each kind and behind each kind of port, all of VNI 4242.
 func FDB(f control.FDBFilter) control.FDB {
 	if f.VNI != 0 && f.VNI != 4242 {
 		return control.FDB{}
 	}
 	device := control.FDBPort{Kind: control.PortDevice, Name: "vxm0"}
 	vtep := control.FDBPort{Kind: control.PortVTEP, Name: "192.0.2.7"}
+	peer := control.FDBPort{Kind: control.PortPeer, Name: "nas"}
 	return control.FDB{Entries: []control.FDBEntry{
 		{VNI: 4242, MAC: MAC(0x0a), Port: device, Kind: control.EntryLocal},
 		{
@@ -198,21 +205,23 @@ func FDB(f control.FDBFilter) control.FDB {
 			AgeSeconds: 12.5, Moves: 2,
 		},
 		{VNI: 4242, MAC: MAC(0x02), Port: vtep, Kind: control.EntryStatic},
+		{VNI: 4242, MAC: MAC(0x03), Port: peer, Kind: control.EntryLearned, AgeSeconds: 3},
 	}}
 }
 
-// Stats is one segment, one VTEP and one socket.
+// Stats is one segment, one VTEP, the peers of [Peers] and one socket.
 func Stats() control.Stats {
 	return control.Stats{
 		Segments: []control.SegmentStats{{
 			VNI: 4242, RxFrames: 1000, TxFrames: 2000, RxBytes: 1500000, TxBytes: 3000000,
 			FloodedFrames: 12, Drops: control.Counts{"own_mac": 1, "too_big": 4}, ICMPTooBig: 4,
-			FDB: control.FDBStats{Entries: 3, Learned: 5, Moved: 2, Aged: 4, PortFull: 6},
+			FDB: control.FDBStats{Entries: 4, Learned: 5, Moved: 2, Aged: 4, PortFull: 6},
 		}},
 		VTEPs: []control.VTEPStats{{
 			VNI: 4242, Remote: "192.0.2.7",
 			RxFrames: 1000, TxFrames: 2000, RxBytes: 1500000, TxBytes: 3000000,
 		}},
+		Peers: PeerStats(),
 		Sockets: []control.SocketStats{{
 			Listen: "udp [::]:4789", RxDatagrams: 1010, TxDatagrams: 2000,
 			RxBytes: 1600000, TxBytes: 3100000, RxDrops: 3,

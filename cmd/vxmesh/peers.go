@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+func newPeersCmd(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "peers",
+		Short:   "Show the other nodes and the ways to them",
+		Example: "  vxmesh peers\n  vxmesh peers --json",
+		Args:    takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := g.client()
+			if err != nil {
+				return err
+			}
+			p, err := c.Peers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return answer(cmd.OutOrStdout(), g.json, p, func(p control.Peers) string {
+				return peersText(p.Peers, time.Now())
+			})
+		},
+	}
+}
+
+// peersText is the whole table; that of `status` has fewer columns.
+func peersText(peers []control.Peer, now time.Time) string {
+	var t table
+	t.add("PEER", "STATE", "FOR", "PATH", "REMOTE", "RTT", "LOSS", "MTU", "CIPHER", "RX", "TX",
+		"SEEN", "REASON")
+	for _, p := range peers {
+		w := wayOf(p)
+		t.add(p.Name, p.State, ago(now, p.Since), w.kind, w.remote, w.rtt, w.loss, w.mtu, p.Cipher,
+			byteCount(p.RxBytes), byteCount(p.TxBytes), ago(now, p.LastSeen), p.Reason)
+	}
+	return t.String()
+}
+
+func peerTable(peers []control.Peer) string {
+	var t table
+	t.add("PEER", "STATE", "PATH", "REMOTE", "RTT", "LOSS", "MTU", "RX", "TX", "REASON")
+	for _, p := range peers {
+		w := wayOf(p)
+		t.add(p.Name, p.State, w.kind, w.remote, w.rtt, w.loss, w.mtu,
+			byteCount(p.RxBytes), byteCount(p.TxBytes), p.Reason)
+	}
+	return t.String()
+}
+
+// A way is a path in words; all are "" without one.
+type way struct{ kind, remote, rtt, loss, mtu string }
+
+func wayOf(p control.Peer) (w way) {
+	if p.Path == nil {
+		return w
+	}
+	w = way{kind: p.Path.Kind, remote: p.Path.Remote, loss: fmt.Sprintf("%.1f%%", p.Path.LossRatio*1e2)}
+	if p.Path.Via != "" {
+		w.remote = "via " + p.Path.Via
+	}
+	if p.Path.RTTSeconds > 0 {
+		w.rtt = milliseconds(p.Path.RTTSeconds)
+	}
+	if p.Path.MTU > 0 {
+		w.mtu = fmt.Sprint(p.Path.MTU)
+	}
+	return w
+}
+
+// milliseconds is a round trip with as many digits as tell something.
+func milliseconds(seconds float64) string {
+	ms := seconds * 1e3
+	if ms < 10 {
+		return fmt.Sprintf("%.2fms", ms)
+	}
+	return fmt.Sprintf("%.1fms", ms)
+}
+
+// ago is how long ago a time was; "" for never.
+func ago(now, then time.Time) string {
+	if then.IsZero() {
+		return ""
+	}
+	return shortDuration(max(0, now.Sub(then).Seconds()))
+}
+
+// peerError adds to the error of a name that no peer has the one that was probably meant.
+func peerError(ctx context.Context, c control.Client, name string, err error) error {
+	if control.AsError(err).Code != control.CodeNotFound {
+		return err
+	}
+	p, asked := c.Peers(ctx)
+	if asked != nil {
+		return err
+	}
+	var names []string
+	for _, p := range p.Peers {
+		names = append(names, p.Name)
+	}
+	near := config.Nearest(name, names)
+	if near == "" {
+		return err
+	}
+	return control.Errorf(control.CodeNotFound, "there is no peer %q; did you mean %q?", name, near)
+}

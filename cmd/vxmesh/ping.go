@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+// minInterval keeps ping from being a flood.
+const minInterval = 10 * time.Millisecond
+
+// A pinger sends sealed echoes to one peer and sums up what came back.
+type pinger struct {
+	client   control.Client
+	request  control.PingRequest
+	count    int // 0 = until interrupted
+	interval time.Duration
+
+	sum pingSummary
+}
+
+// A pingSummary is what `ping --json` prints.
+type pingSummary struct {
+	Schema        string  `json:"schema"`
+	Peer          string  `json:"peer"`
+	Remote        string  `json:"remote"` // of the last answer, "" without one
+	Sent          int     `json:"sent"`
+	Received      int     `json:"received"`
+	LossRatio     float64 `json:"loss_ratio"`
+	RTTMinSeconds float64 `json:"rtt_min_seconds"` // 0 without an answer, as the next two
+	RTTAvgSeconds float64 `json:"rtt_avg_seconds"`
+	RTTMaxSeconds float64 `json:"rtt_max_seconds"`
+	MTU           int     `json:"mtu"` // of the path; 0 when not known
+}
+
+func newPingCmd(g *globals) *cobra.Command {
+	var p pinger
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "ping PEER",
+		Short: "Send sealed echoes to a peer",
+		Long: "Sends sealed echoes to a peer, over the path that its traffic takes, until it is\n" +
+			"interrupted. Ends with exit code 1 when none came back. No host needs an address in the\n" +
+			"segment for it.",
+		Example: "  vxmesh ping nas\n  vxmesh ping nas -c 3 -i 200ms\n  vxmesh ping nas -c 1 -s 1500",
+		Args:    takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p.request.Peer, p.request.TimeoutSeconds = args[0], timeout.Seconds()
+			switch {
+			case p.count < 1 && cmd.Flags().Changed("count"):
+				return usageError(cmd, "--count is at least 1, not %d", p.count)
+			case p.interval < minInterval:
+				return usageError(cmd, "--interval is at least %v, not %v", minInterval, p.interval)
+			case timeout <= 0 || timeout > control.MaxPingTimeout:
+				return usageError(cmd, "--timeout is more than 0 and at most %v, not %v",
+					control.MaxPingTimeout, timeout)
+			}
+			if err := p.request.Check(); err != nil {
+				return usageError(cmd, "%w", err)
+			}
+			c, err := g.client()
+			if err != nil {
+				return err
+			}
+			p.client = c
+			return p.run(cmd.Context(), cmd.OutOrStdout(), g.json)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&p.count, "count", "c", 0, "stop after so many")
+	flags.DurationVarP(&p.interval, "interval", "i", time.Second, "from one to the next")
+	flags.IntVarP(&p.request.Size, "size", "s", 0, "bytes of the outer IP packet")
+	flags.DurationVarP(&timeout, "timeout", "W", time.Second, "wait so long for each")
+	return cmd
+}
+
+// run sends until the count is reached or ctx ends. Only what a further echo cannot mend is an
+// error before that.
+func (p *pinger) run(ctx context.Context, w io.Writer, asJSON bool) error {
+	p.sum = pingSummary{Schema: "vxmesh.ping_summary/1", Peer: p.request.Peer}
+	tick := time.NewTicker(p.interval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		line, err := p.echo(ctx)
+		if err == nil && line != "" && !asJSON {
+			_, err = fmt.Fprintln(w, line)
+		}
+		if err != nil {
+			return err
+		}
+		if p.count > 0 && p.sum.Sent >= p.count {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+	if err := answer(w, asJSON, p.sum, pingText); err != nil {
+		return err
+	}
+	if p.sum.Received == 0 {
+		return &cmdError{code: exitFailed}
+	}
+	return nil
+}
+
+// echo sends one and says what came of it. One that was interrupted does not count.
+func (p *pinger) echo(ctx context.Context) (line string, err error) {
+	reply, err := p.client.Ping(ctx, p.request)
+	if err != nil && ctx.Err() != nil {
+		return "", nil
+	}
+	p.sum.Sent++
+	switch {
+	case err == nil:
+		p.sum.add(reply)
+		line = fmt.Sprintf("%s (%s): echo %d, %s",
+			reply.Peer, reply.Remote, p.sum.Sent, milliseconds(reply.RTTSeconds))
+	case isLost(err):
+		line = fmt.Sprintf("echo %d: %v", p.sum.Sent, err)
+	default:
+		return "", peerError(ctx, p.client, p.request.Peer, err)
+	}
+	p.sum.LossRatio = 1 - float64(p.sum.Received)/float64(p.sum.Sent)
+	return line, nil
+}
+
+// isLost reports whether the next echo may fare better.
+func isLost(err error) bool {
+	code := control.AsError(err).Code
+	return code == control.CodeTimeout || code == control.CodeFailed
+}
+
+// add counts an answer.
+func (s *pingSummary) add(r control.PingReply) {
+	s.Received++
+	s.Remote, s.MTU = r.Remote, r.MTU
+	if s.Received == 1 || r.RTTSeconds < s.RTTMinSeconds {
+		s.RTTMinSeconds = r.RTTSeconds
+	}
+	s.RTTMaxSeconds = max(s.RTTMaxSeconds, r.RTTSeconds)
+	s.RTTAvgSeconds += (r.RTTSeconds - s.RTTAvgSeconds) / float64(s.Received)
+}
+
+func pingText(s pingSummary) string {
+	text := fmt.Sprintf("\n%s: %s sent, %d came back, %.0f%% lost\n",
+		s.Peer, plural(s.Sent, "echo", "echoes"), s.Received, s.LossRatio*1e2)
+	if s.Received == 0 {
+		return text + "  vxmesh why " + s.Peer + "\n"
+	}
+	text += fmt.Sprintf("round trip min/avg/max %s/%s/%s",
+		milliseconds(s.RTTMinSeconds), milliseconds(s.RTTAvgSeconds), milliseconds(s.RTTMaxSeconds))
+	if s.MTU > 0 {
+		text += fmt.Sprintf(", path MTU %d", s.MTU)
+	}
+	return text + "\n"
+}

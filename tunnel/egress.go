@@ -1,0 +1,278 @@
+package tunnel
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/offload"
+	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/udp"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
+)
+
+const (
+	// slotLen is room for the largest frame with its header.
+	slotLen = vxlan.HeaderLen + tundev.BufLen
+	// arenaLen holds what waits to be sent and a super-frame that is read, with room for the
+	// headers of the frames it is cut into. Pieces of super-frames that follow one another share
+	// messages, so some more of them save system calls; many more would not stay in the cache.
+	arenaLen = 7 * slotLen
+)
+
+// An egress sends frames out of one segment, to its peers and its VTEPs:
+//
+//	frame -> chunks, seal          -> outbox -> mesh socket     (peer)
+//	frame -> header, checksum, cut -> outbox -> VXLAN socket    (VTEP)
+//
+// One goroutine owns it. Frames for VTEPs leave from where they were read: at arena[used:], behind
+// room for the VXLAN header, so that frames of one size lie one after another, as UDP GSO wants
+// them. The arena starts anew after each flush.
+type egress struct {
+	s      *segment
+	now    time.Duration // of this batch
+	arena  []byte
+	used   int
+	cut    offload.Segmenter
+	plain  outbox
+	sealed sealer
+	icmp   icmpLimiter
+
+	// Who gets the frame being dispatched, besides the peers that have got it.
+	vteps    []*vtep
+	finished []*peer // peers that take no unfinished frames
+
+	one     [1]bridge.Port
+	scratch []byte // a super-frame that cannot be cut in place; nil until there is one
+	piece   []byte // a segment of one on its way to a peer; nil until there is one
+}
+
+func newEgress(s *segment) *egress {
+	return &egress{
+		s: s, arena: make([]byte, arenaLen), plain: newOutbox(s.accountPlain), sealed: newSealer(s),
+		icmp: newICMPLimiter(),
+	}
+}
+
+// full reports whether it is time to flush: a frame may need a slot for itself and another for the
+// headers of the pieces it is cut into.
+func (e *egress) full() bool {
+	return len(e.arena)-e.used < 2*slotLen || e.plain.full() || e.sealed.full()
+}
+
+// idle reports whether nothing is queued.
+func (e *egress) idle() bool { return e.used == 0 && e.sealed.used == 0 }
+
+// room is where the next frame is read or copied to.
+func (e *egress) room() []byte { return e.arena[e.used+vxlan.HeaderLen:] }
+
+// flush sends what is queued; the arena is free again.
+func (e *egress) flush() {
+	e.sealed.flush()
+	e.plain.flush()
+	e.used = 0
+}
+
+// A parcel is a frame on its way out, with what its headers said.
+type parcel struct {
+	frame  ether.Frame // in the room of the egress
+	from   bridge.Port
+	ip     ether.IP
+	meta   offload.Header
+	packet int // length of the largest IP packet it becomes
+
+	answered bool // its sender has been told that it is too big; once is enough for all VTEPs
+}
+
+// dispatch queues the frame for everybody behind the given ports whose path carries it. Peers come
+// first: they need the frame as it is, and making it one for VTEPs changes it.
+func (e *egress) dispatch(p *parcel, to []bridge.Port) {
+	l := e.s.leg.Load()
+	_, tos, _ := l.options.Outer.For(p.ip)
+	e.vteps, e.finished = e.vteps[:0], e.finished[:0]
+	for _, port := range to {
+		if pr := l.peer(port); pr != nil {
+			if !e.sealed.frame(pr, p.meta, p.frame, tos, e.now) {
+				e.finished = append(e.finished, pr)
+			}
+		} else if v := l.port(port); v != nil {
+			e.vteps = append(e.vteps, v)
+		}
+	}
+	if len(e.vteps)+len(e.finished) == 0 {
+		return
+	}
+	if !e.finish(p) {
+		e.s.dropInner(p.frame, p.from, drop.Malformed)
+		return
+	}
+	for _, pr := range e.finished {
+		e.sealFinished(pr, p, tos)
+	}
+	e.toVTEPs(l, p)
+}
+
+// finish makes the frame one that needs no more work but cutting.
+func (e *egress) finish(p *parcel) bool {
+	if !p.meta.IsSuper() {
+		p.packet = len(p.frame) - max(p.ip.Offset, ether.HeaderLen)
+		return offload.Complete(p.meta, p.frame) == nil
+	}
+	if e.cut.Start(p.meta, p.frame) != nil {
+		return false
+	}
+	p.packet = e.cut.PacketLen()
+	return true
+}
+
+// sealFinished queues the frame for a peer whose devices take no partial checksums.
+func (e *egress) sealFinished(pr *peer, p *parcel, tos uint8) {
+	if !p.meta.IsSuper() {
+		e.sealed.frame(pr, offload.Header{}, p.frame, tos, e.now)
+		return
+	}
+	if e.piece == nil {
+		e.piece = make([]byte, tundev.BufLen)
+	}
+	for i := range e.cut.Count() {
+		n := e.cut.Put(e.piece, i)
+		e.sealed.frame(pr, offload.Header{}, e.piece[:n], tos, e.now)
+	}
+}
+
+// toVTEPs queues the frame for every VTEP whose path carries it. All of them are sent the same
+// bytes.
+func (e *egress) toVTEPs(l *leg, p *parcel) {
+	carried := e.vteps[:0]
+	for _, v := range e.vteps {
+		if e.carries(v, p) {
+			carried = append(carried, v)
+		}
+	}
+	e.vteps = carried
+	if len(carried) == 0 {
+		return
+	}
+	var m udp.Message
+	var mode udp.Mode
+	m.TTL, m.TOS, mode.DF = l.options.Outer.For(p.ip)
+	mode.NoChecksum = l.options.NoChecksum
+	o := outer{message: m, mode: mode, leg: l, hash: vxlan.FlowHash(p.frame, p.ip, e.s.node.hashSeed)}
+	if p.meta.IsSuper() {
+		e.encapSuper(&o, p)
+	} else {
+		e.encap(&o, len(p.frame))
+	}
+}
+
+// carries reports whether the path to v takes the frame. If not, the frame is dropped, or its
+// sender is told; a packet that may be cut goes on, for the underlay to fragment.
+func (e *egress) carries(v *vtep, p *parcel) bool {
+	path := v.path.Load()
+	if path.blocked != drop.None {
+		e.s.dropTo(&v.party, p.frame, path.blocked, 1)
+		return false
+	}
+	if path.loops(p.frame, p.ip, v.remote) {
+		e.s.dropTo(&v.party, p.frame, drop.Loop, 1)
+		return false
+	}
+	if path.mtu == 0 || p.packet <= path.mtu {
+		return true
+	}
+	return !e.tooBig(v, p, path.mtu)
+}
+
+// An outer is what the datagrams of one frame to VTEPs look like outside.
+type outer struct {
+	message udp.Message
+	mode    udp.Mode
+	leg     *leg
+	hash    uint32 // of the flow
+}
+
+// encap puts the header in front of the frame where it lies and queues it.
+func (e *egress) encap(o *outer, n int) {
+	start := e.used
+	vxlan.PutHeader(e.arena[start:], e.s.vni)
+	e.used += vxlan.HeaderLen + n
+	e.queue(o, start, e.used, e.used-start)
+}
+
+// encapSuper cuts the super-frame where it lies and queues the pieces: from the last to the first,
+// because each moves back by the headers of those before it.
+func (e *egress) encapSuper(o *outer, p *parcel) {
+	size, count := vxlan.HeaderLen+e.cut.Len(), e.cut.Count()
+	if e.used+count*size > len(e.arena) {
+		e.encapCopy(o, p)
+		return
+	}
+	start, end := e.used, e.used
+	for i := count - 1; i >= 0; i-- {
+		piece := e.arena[start+i*size:]
+		n := vxlan.HeaderLen + e.cut.Put(piece[vxlan.HeaderLen:], i)
+		vxlan.PutHeader(piece, e.s.vni)
+		end = max(end, start+i*size+n)
+	}
+	e.queue(o, start, end, size)
+	e.used = end
+}
+
+// encapCopy cuts a super-frame whose pieces are so small that their headers do not fit the arena:
+// out of a copy, and what fits is sent before the rest is cut.
+func (e *egress) encapCopy(o *outer, p *parcel) {
+	e.scratch = append(e.scratch[:0], p.frame...)
+	if e.cut.Start(p.meta, e.scratch) != nil {
+		return // it has been started before
+	}
+	size, start := vxlan.HeaderLen+e.cut.Len(), e.used
+	for range e.cut.Count() {
+		if e.used+size > len(e.arena) {
+			e.queue(o, start, e.used, size)
+			e.flush()
+			start = 0
+		}
+		vxlan.PutHeader(e.arena[e.used:], e.s.vni)
+		e.used += vxlan.HeaderLen + e.cut.Next(e.arena[e.used+vxlan.HeaderLen:e.used+size])
+	}
+	e.queue(o, start, e.used, size)
+}
+
+// queue queues arena[start:end], datagrams of size bytes (the last may be shorter), for each VTEP
+// that gets the frame.
+func (e *egress) queue(o *outer, start, end, size int) {
+	for _, v := range e.vteps {
+		sock := e.s.node.sockets.sender(v.remote.Addr(), o.leg.options.FixedPort, o.hash)
+		if sock == nil {
+			e.s.dropTo(&v.party, nil, drop.SendError, uint64((end-start+size-1)/size))
+			continue
+		}
+		m := &o.message
+		m.To, m.IfIndex, m.From = v.remote, v.path.Load().ifIndex, o.leg.options.Local
+		if m.From.Is4() != v.remote.Addr().Is4() {
+			m.From = netip.Addr{} // a VTEP of the other family gets the system's choice
+		}
+		e.plain.add(e.arena, start, end, size, m, &way{sock: sock, to: &v.party, mode: o.mode})
+	}
+}
+
+// accountPlain counts a message to a VTEP that was written.
+func (s *segment) accountPlain(m *udp.Message, w *way) {
+	sent := w.n - m.Failed
+	bytes := len(m.Data) - w.n*vxlan.HeaderLen
+	if m.Failed > 0 {
+		bytes -= m.Failed * (w.size - vxlan.HeaderLen)
+		reason := drop.SendError
+		if udp.IsTooBig(m.Err) {
+			reason = drop.TooBig
+			s.node.keeper.wake() // the path's MTU is smaller than it was
+		}
+		s.dropTo(w.to, nil, reason, uint64(m.Failed))
+	}
+	s.tx.add(sent, max(bytes, 0))
+	w.to.tx.add(sent, max(bytes, 0))
+	w.sock.tx.add(sent, max(bytes, 0)+sent*vxlan.HeaderLen)
+	s.captureOuterSent(m, w)
+}

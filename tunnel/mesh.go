@@ -1,0 +1,263 @@
+package tunnel
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/session"
+	"github.com/vxmesh/vxmesh/tunnel/udp"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+const (
+	// meshEvery is how often the mesh looks after its peers while there is traffic, and meshIdle
+	// how often otherwise.
+	meshEvery = 250 * time.Millisecond
+	meshIdle  = time.Second
+	// meshRest is how long it rests in between at least.
+	meshRest = 5 * time.Millisecond
+	// meshBacklog bounds what waits for the mesh; more is dropped, and comes again.
+	meshBacklog = 256
+)
+
+// A mesh is everything about peers that is slow: handshakes, paths, keepalives, names. It
+// publishes what the loops need as snapshots: each peer's [sender], and the table of sessions.
+type mesh struct {
+	n      *Node
+	woken  chan struct{}
+	events chan meshEvent
+	table  atomic.Pointer[map[uint32]*inbound] // sessions that receive, by our index
+	relink atomic.Bool                         // the links of the underlay may be others than before
+
+	screener atomic.Pointer[session.Endpoint] // the endpoint, for the loops
+	listens  atomic.Pointer[[]netip.AddrPort] // where the sockets are bound
+
+	mu        sync.Mutex
+	sockets   []*socket // opened with the first peer
+	started   int       // how many of them have a loop
+	endpoint  *session.Endpoint
+	peers     []*peer // as configured
+	bySession map[*session.Peer]*peer
+	twin      twin // another machine that uses our own key
+}
+
+// An inbound is a session as the receiving side needs it.
+type inbound struct {
+	t    *session.Transport
+	peer *peer
+}
+
+// A meshEvent is what a meshlink leaves to the mesh. Data is a copy.
+type meshEvent struct {
+	peer *peer // nil for a handshake
+	t    *session.Transport
+	sock *socket
+	from netip.AddrPort
+	data []byte // of a handshake, or the control message; empty when the address is the news
+}
+
+func newMesh(n *Node) *mesh {
+	m := &mesh{
+		n: n, woken: make(chan struct{}, 1), events: make(chan meshEvent, meshBacklog),
+		bySession: make(map[*session.Peer]*peer),
+	}
+	m.table.Store(&map[uint32]*inbound{})
+	return m
+}
+
+// wake makes the mesh look soon. It never blocks; anybody may call it.
+func (m *mesh) wake() {
+	select {
+	case m.woken <- struct{}{}:
+	default:
+	}
+}
+
+// linksChanged makes the mesh look again how large packets may be. Anybody may call it.
+func (m *mesh) linksChanged() {
+	m.relink.Store(true)
+	m.wake()
+}
+
+// post leaves an event to the mesh. It reports false when too many wait.
+func (m *mesh) post(e meshEvent) bool {
+	select {
+	case m.events <- e:
+		return true
+	default:
+		return false
+	}
+}
+
+// run looks after the peers until ctx ends, and then says goodbye to them.
+func (m *mesh) run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-m.events:
+			m.mu.Lock()
+			m.handle(&e)
+			m.mu.Unlock()
+			continue // timers have a time of their own
+		case <-m.woken:
+		case <-timer.C:
+		}
+		m.mu.Lock()
+		next := m.tick(m.n.now())
+		m.mu.Unlock()
+		timer.Reset(next)
+	}
+}
+
+// handle does what an event asks for. The caller holds mu.
+func (m *mesh) handle(e *meshEvent) {
+	now := m.n.now()
+	switch {
+	case e.peer == nil:
+		m.handshake(now, e)
+	case !m.knows(e.peer): // removed since
+	case len(e.data) == 0:
+		m.roam(now, e)
+	default:
+		m.control(now, e)
+	}
+	m.wake() // what follows from it may be due
+}
+
+// knows reports whether a peer is still one.
+func (m *mesh) knows(p *peer) bool { return m.bySession[p.session] == p }
+
+// tick does what is due and gives the time until something may be again. The caller holds mu.
+func (m *mesh) tick(now time.Duration) time.Duration {
+	next := meshIdle
+	if m.relink.Swap(false) {
+		m.refreshLinks(now)
+	}
+	for _, p := range m.peers {
+		m.look(now, p)
+		due := m.pathDeadline(p)
+		if p.callable() {
+			due = min(due, p.session.Deadline())
+		}
+		next = min(next, max(due-now, meshRest))
+		if p.active(now) {
+			next = min(next, meshEvery)
+		}
+	}
+	return next
+}
+
+// look does for one peer what is due.
+func (m *mesh) look(now time.Duration, p *peer) {
+	if len(p.session.Expire(now)) > 0 {
+		m.publishTable()
+	}
+	if p.wanted.Swap(false) && p.session.Current() == nil {
+		p.session.Urge(now)
+	}
+	p.expireHeld(now)
+	m.watch(now, p)
+	if p.callable() && p.session.Due(now) {
+		m.initiate(now, p)
+	}
+	m.publish(p)
+	m.judge(now, p)
+}
+
+// callable reports whether there is an address to call the peer at. One that goes nowhere must not
+// begin a handshake: for as long as it waited for the answer, it would give none itself.
+func (p *peer) callable() bool { return p.path != nil || len(p.endpoints) > 0 }
+
+// active reports whether the peer needs attention more often than once a second.
+func (p *peer) active(now time.Duration) bool {
+	return now-time.Duration(p.sentAt.Load()) < 3*time.Second || p.path != nil && p.path.unanswered > 0
+}
+
+// publish gives the loops what they need to send to the peer now.
+func (m *mesh) publish(p *peer) {
+	old, t := p.send.Load(), p.session.Current()
+	if t == nil || p.path == nil {
+		if old != nil {
+			p.send.Store(nil)
+		}
+		return
+	}
+	next := sender{
+		t: t, sock: p.path.sock, to: p.path.remote, payload: p.path.payload(), caps: p.session.Caps(),
+	}
+	if old != nil && *old == next {
+		return
+	}
+	p.send.Store(&next)
+	m.release(p)
+}
+
+// publishTable gives the loops the sessions that receive.
+func (m *mesh) publishTable() {
+	next := make(map[uint32]*inbound, 2*len(m.peers))
+	for _, p := range m.peers {
+		for _, t := range p.session.Transports() {
+			next[t.Index()] = &inbound{t: t, peer: p}
+		}
+	}
+	m.table.Store(&next)
+}
+
+// sender gives the socket that speaks an address's family, or nil.
+func (m *mesh) sender(to netip.Addr) *socket {
+	for _, s := range m.sockets {
+		if s.Is6() == to.Is6() {
+			return s
+		}
+	}
+	return nil
+}
+
+// transmit sends one datagram.
+func transmit(sock *socket, to netip.AddrPort, datagram []byte) error {
+	msg := [1]udp.Message{{To: to, Data: datagram, TTL: meshTTL}}
+	sock.Write(msg[:], meshMode)
+	if msg[0].Failed == 0 {
+		sock.tx.add(1, len(datagram))
+	}
+	return msg[0].Err
+}
+
+// sendControl seals a control message with t and sends it. It gives the number of datagrams of t
+// that were sent before it.
+func sendControl(t *session.Transport, sock *socket, to netip.AddrPort, plain []byte) (uint64, error) {
+	counter, ok := t.Reserve(1)
+	if !ok {
+		return 0, errWornOut
+	}
+	dg := make([]byte, wire.Overhead+len(plain))
+	wire.Header{Index: t.RemoteIndex(), Counter: counter, Last: true}.Put(dg)
+	t.Seal(dg, plain)
+	return counter, transmit(sock, to, dg)
+}
+
+// goodbye tells every peer that this node leaves, so that they need not find out.
+func (m *mesh) goodbye() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.peers {
+		m.close(p)
+	}
+}
+
+// close ends the sessions with a peer and tells it.
+func (m *mesh) close(p *peer) {
+	if snd := p.send.Swap(nil); snd != nil {
+		_, _ = sendControl(snd.t, snd.sock, snd.to, wire.AppendClose(nil)) // it finds out anyway
+	}
+}
+
+// dropPeer counts a datagram of a peer that does not go on.
+func (p *peer) dropPeer(reason drop.Reason) { p.drops.Add(reason, 1) }

@@ -1,0 +1,381 @@
+package tunnel
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/offload"
+	"github.com/vxmesh/vxmesh/tunnel/chunk"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/udp"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+// A meshlink carries the datagrams of peers from one mesh socket into their segments:
+//
+//	socket -> kind, session -> open, put together -> ingress
+//
+// One goroutine owns it. What is not a frame goes to the mesh, except a ping, which is answered at
+// once.
+type meshlink struct {
+	n      *Node
+	sock   *socket
+	reader udp.Reader
+	in     ingress
+
+	genuine   *inbound // whose datagrams of this message were authentic
+	genuines  uint64   // and how many
+	last      *inbound // of the datagram before: most often it is the next one's too
+	pool      chunk.Pool
+	parts     map[*peer]*reception
+	lastPart  *reception   // of the chunk before
+	waiting   []*reception // those with messages that are not whole yet
+	deadline  time.Time    // the socket's; zero when it has none
+	scratch   []byte       // a frame put together from what came of it
+	answering []byte       // a pong on its way out
+}
+
+// A reception puts the messages of one peer together that came in chunks.
+type reception struct {
+	peer    *peer
+	asm     *chunk.Reassembler
+	l       *meshlink
+	waiting bool
+}
+
+func newMeshlink(n *Node, sock *socket) *meshlink {
+	return &meshlink{
+		n: n, sock: sock, reader: sock.NewReader(), in: newIngress(n),
+		parts: make(map[*peer]*reception), answering: make([]byte, 0, wire.Overhead+wire.PongLen),
+	}
+}
+
+// run carries datagrams until the socket is closed.
+func (l *meshlink) run() error {
+	for {
+		datagrams, err := l.reader.Read()
+		l.in.now = l.n.now()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.deadline = time.Time{}
+			_ = l.sock.SetReadDeadline(l.deadline) // closed: the next Read tells
+		case err != nil: // an ICMP error that the kernel reports here; nothing is lost by going on
+			l.n.log.Debug("receive", "socket", l.sock.LocalAddr(), "err", err)
+			continue
+		}
+		for i := range datagrams {
+			l.split(&datagrams[i])
+		}
+		l.expire()
+		l.in.flush()
+	}
+}
+
+// split takes a message apart again that the kernel merged.
+func (l *meshlink) split(dg *udp.Datagram) {
+	size := dg.SegmentSize
+	if size == 0 {
+		size = max(len(dg.Data), 1)
+	}
+	l.sock.rx.add((len(dg.Data)+size-1)/size, len(dg.Data))
+	for data := dg.Data; len(data) > 0; {
+		n := min(size, len(data))
+		l.receive(data[:n:n], dg)
+		data = data[n:]
+	}
+	l.settle(dg)
+}
+
+// receive tells one datagram, of message dg, from others by its first bytes.
+func (l *meshlink) receive(data []byte, dg *udp.Datagram) {
+	switch wire.KindOf(data) {
+	case wire.Data:
+		l.data(data, dg)
+	case wire.Handshake1, wire.Handshake2, wire.Cookie:
+		l.handshake(data, dg)
+	case wire.Plain: // from a VTEP: that is what listen.vxlan is for
+		l.dropDatagram(data, dg, nil, drop.NoSession)
+	default:
+		l.dropDatagram(data, dg, nil, drop.Junk)
+	}
+}
+
+// handshake leaves a handshake to the mesh, if its sender knows whom it talks to: everything else
+// costs a hash, and gets no answer.
+func (l *meshlink) handshake(data []byte, dg *udp.Datagram) {
+	if !l.n.mesh.screen(data) {
+		l.dropDatagram(data, dg, nil, drop.Auth)
+		return
+	}
+	e := meshEvent{sock: l.sock, from: dg.From, data: append([]byte(nil), data...)}
+	if !l.n.mesh.post(e) {
+		l.dropDatagram(data, dg, nil, drop.RateLimit)
+		return
+	}
+	l.n.captureOuter(data, dg.From, l.sock, 0, "", drop.None, true)
+}
+
+// session finds the session that a datagram is for.
+func (l *meshlink) session(index uint32) *inbound {
+	if l.last != nil && l.last.t.Index() == index && !l.last.t.Expired(l.in.now) {
+		return l.last
+	}
+	in := (*l.n.mesh.table.Load())[index]
+	if in == nil || in.t.Expired(l.in.now) {
+		return nil
+	}
+	l.last = in
+	return in
+}
+
+// data opens a datagram. A whole message is opened where it is, a chunk where it belongs.
+func (l *meshlink) data(data []byte, dg *udp.Datagram) {
+	if len(data) < wire.Overhead {
+		l.dropDatagram(data, dg, nil, drop.Truncated)
+		return
+	}
+	h := wire.ParseHeader(data)
+	in := l.session(h.Index)
+	if in == nil {
+		l.dropDatagram(data, dg, nil, drop.NoSession)
+		return
+	}
+	if l.n.tap.On() {
+		l.n.captureOuter(data, dg.From, l.sock, h.VNI, in.peer.name, drop.None, true)
+	}
+	if !h.Last || h.Chunk != 0 {
+		l.chunk(data, dg, h, in)
+		return
+	}
+	plain, reason := in.t.Open(data[wire.HeaderLen:wire.HeaderLen], data)
+	if reason != drop.None {
+		l.dropDatagram(data, dg, in.peer, reason)
+		return
+	}
+	l.authentic(in, dg)
+	if h.Flags&^wire.FlagOffload != 0 || h.VNI == 0 && h.Flags != 0 {
+		in.peer.dropPeer(drop.Malformed)
+		return
+	}
+	if h.VNI == 0 {
+		l.control(in, plain, dg)
+		return
+	}
+	var meta offload.Header
+	if h.Flags&wire.FlagOffload != 0 {
+		if len(plain) < offload.HeaderLen {
+			in.peer.dropPeer(drop.Malformed)
+			return
+		}
+		meta, plain = offload.ParseHeader(plain), plain[offload.HeaderLen:]
+	}
+	l.accept(in.peer, h.VNI, meta, plain, dg.TOS, false)
+}
+
+// chunk opens a chunk into its place and delivers what that completes.
+func (l *meshlink) chunk(data []byte, dg *udp.Datagram, h wire.Header, in *inbound) {
+	if !in.t.Fresh(h.Counter) { // a forged one must not touch what is there already
+		l.dropDatagram(data, dg, in.peer, drop.Replay)
+		return
+	}
+	r, n := l.reception(in.peer), len(data)-wire.Overhead
+	place, reason := r.asm.Place(h, n, l.in.now)
+	if reason != drop.None {
+		l.refuse(data, dg, in, reason)
+		return
+	}
+	if _, reason = in.t.Open(place[:0], data); reason != drop.None {
+		l.dropDatagram(data, dg, in.peer, reason)
+		return
+	}
+	l.authentic(in, dg)
+	r.asm.Commit(h, n, dg.TOS&3 == ether.CE, l.in.now)
+	if !r.waiting {
+		r.waiting = true
+		l.waiting = append(l.waiting, r)
+	}
+}
+
+// refuse drops a chunk that has no place: quietly, unless it is authentic.
+func (l *meshlink) refuse(data []byte, dg *udp.Datagram, in *inbound, reason drop.Reason) {
+	if _, r := in.t.Open(data[wire.HeaderLen:wire.HeaderLen], data); r != drop.None {
+		reason = r
+	} else {
+		l.authentic(in, dg)
+	}
+	l.dropDatagram(data, dg, in.peer, reason)
+}
+
+// reception gives the place where a peer's chunks are put together.
+func (l *meshlink) reception(p *peer) *reception {
+	if r := l.lastPart; r != nil && r.peer == p {
+		return r
+	}
+	if r := l.parts[p]; r != nil {
+		l.lastPart = r
+		return r
+	}
+	known := make(map[*peer]bool)
+	for _, in := range *l.n.mesh.table.Load() {
+		known[in.peer] = true
+	}
+	for old, r := range l.parts { // those who have no session any more
+		if !known[old] {
+			r.asm.Close()
+			delete(l.parts, old)
+			l.lastPart = nil
+		}
+	}
+	r := &reception{peer: p, l: l}
+	r.asm = chunk.NewReassembler(&l.pool, r)
+	l.parts[p], l.lastPart = r, r
+	return r
+}
+
+// Deliver takes a message that is whole, or what there is of it (see [chunk.Receiver]).
+func (r *reception) Deliver(vni uint32, meta offload.Header, parts [][]byte, ce bool) {
+	frame := parts[0]
+	if len(parts) > 1 {
+		r.l.scratch = append(append(r.l.scratch[:0], parts[0]...), parts[1]...)
+		frame = r.l.scratch
+	}
+	tos := uint8(ether.NotECT)
+	if ce {
+		tos = ether.CE
+	}
+	r.l.accept(r.peer, vni, meta, frame, tos, true)
+}
+
+// Lost counts a message of which some chunks never came.
+func (r *reception) Lost(reason drop.Reason) { r.peer.dropPeer(reason) }
+
+// expire gives up on chunks that do not come, and sees that Read wakes up for those still waited for.
+func (l *meshlink) expire() {
+	next, still := time.Duration(-1), l.waiting[:0]
+	for _, r := range l.waiting {
+		r.asm.Expire(l.in.now)
+		at, ok := r.asm.Deadline()
+		if r.waiting = ok; !ok {
+			continue
+		}
+		still = append(still, r)
+		if next < 0 || at < next {
+			next = at
+		}
+	}
+	l.waiting = still
+	if next < 0 {
+		return // a deadline that is no longer needed costs one wake-up
+	}
+	if at := time.Now().Add(next - l.in.now); l.deadline.IsZero() || at.Before(l.deadline) {
+		l.deadline = at
+		_ = l.sock.SetReadDeadline(at)
+	}
+}
+
+// authentic notes that a datagram of a peer was genuine. What follows from it is done once for all
+// that came in one message.
+func (l *meshlink) authentic(in *inbound, dg *udp.Datagram) {
+	if in != l.genuine {
+		l.settle(dg)
+		l.genuine = in
+		if !in.t.Confirmed() {
+			l.n.mesh.confirm(in, l.sock, dg.From)
+		}
+	}
+	l.genuines++
+}
+
+// settle notes that genuine datagrams of a peer came, and where from.
+func (l *meshlink) settle(dg *udp.Datagram) {
+	if l.genuine == nil {
+		return
+	}
+	p := l.genuine.peer
+	p.rxDatagrams.Add(l.genuines)
+	in := l.genuine
+	l.genuine, l.genuines = nil, 0
+	p.heard.Store(int64(l.in.now))
+	snd := p.send.Load()
+	if snd != nil && snd.to == dg.From {
+		return
+	}
+	if last := p.roamed.Load(); l.in.now-time.Duration(last) >= roamEvery &&
+		p.roamed.CompareAndSwap(last, int64(l.in.now)) {
+		l.n.mesh.post(meshEvent{peer: p, t: in.t, sock: l.sock, from: dg.From})
+	}
+}
+
+// control answers a ping where it came from, and leaves other control messages to the mesh.
+func (l *meshlink) control(in *inbound, plain []byte, dg *udp.Datagram) {
+	switch wire.TypeOf(plain) {
+	case wire.TypePing:
+		answer := wire.Pong{
+			Number: wire.ParsePing(plain).Number, Observed: dg.From, Received: in.t.Received(),
+		}
+		l.answering = answer.Append(l.answering[:0])
+		_, _ = sendControl(in.t, l.sock, dg.From, l.answering) // the peer asks again
+	case wire.TypePong, wire.TypeClose, wire.TypeConflict:
+		e := meshEvent{peer: in.peer, t: in.t, sock: l.sock, from: dg.From}
+		e.data = append([]byte(nil), plain...)
+		if !l.n.mesh.post(e) {
+			in.peer.dropPeer(drop.RateLimit)
+		}
+	default:
+		in.peer.dropPeer(drop.Malformed)
+	}
+}
+
+// accept takes a frame into its segment. brief says that its bytes do not stay.
+func (l *meshlink) accept(p *peer, vni uint32, meta offload.Header, frame ether.Frame, tos uint8,
+	brief bool,
+) {
+	s := l.n.segment(vni)
+	if s == nil {
+		p.dropPeer(drop.VNIUnknown)
+		return
+	}
+	port, member := s.leg.Load().members[p]
+	if !member {
+		s.dropFrom(&p.party, frame, drop.NotMember)
+		return
+	}
+	ip, reason := vxlan.CheckInner(frame)
+	if reason == drop.None && frame.Src() == s.mac {
+		reason = drop.OwnMAC
+	}
+	if reason != drop.None {
+		s.dropFrom(&p.party, frame, reason)
+		return
+	}
+	a := arrival{
+		s: s, from: port, party: &p.party, frame: frame, meta: meta, ip: ip, tos: tos, brief: brief,
+	}
+	if reason = l.in.accept(&a); reason != drop.None {
+		s.dropFrom(&p.party, frame, reason)
+	}
+}
+
+// dropDatagram counts a datagram that does not become a frame, for its peer if that is known.
+func (l *meshlink) dropDatagram(data []byte, dg *udp.Datagram, p *peer, reason drop.Reason) {
+	name := ""
+	if p != nil {
+		p.dropPeer(reason)
+		name = p.name
+	} else {
+		l.sock.drops.Add(reason, 1)
+	}
+	l.n.captureOuter(data, dg.From, l.sock, 0, name, reason, true)
+}
+
+// screen reports whether a handshake's sender knows our key. Meshlinks call it.
+func (m *mesh) screen(data []byte) bool {
+	e := m.screener.Load()
+	return e != nil && e.Screen(data)
+}

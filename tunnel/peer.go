@@ -1,0 +1,89 @@
+package tunnel
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tundev/offload"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/session"
+)
+
+// A peer is another node: what the loops need of it, and below what the mesh keeps about it.
+type peer struct {
+	party
+	n   *Node
+	key session.PublicKey
+
+	send   atomic.Pointer[sender] // nil while frames cannot be sent
+	sentAt atomic.Int64           // node time of the last frame to it
+	heard  atomic.Int64           // node time of the last authentic datagram from it
+	big    atomic.Bool            // large datagrams went out since the mesh looked last
+	wanted atomic.Bool            // somebody had a frame for it, and there was no session
+	roamed atomic.Int64           // node time of the last hint that it has another address
+
+	held held // frames that wait for a session
+
+	rxDatagrams atomic.Uint64 // authentic ones
+	txDatagrams atomic.Uint64
+
+	// Owned by the mesh, under its lock.
+	options    PeerOptions
+	session    *session.Peer
+	endpoints  []netip.AddrPort // what the configured ones resolved to
+	tried      []netip.AddrPort // where the handshake under way was sent
+	path       *path            // the way that frames take; nil while none is proven
+	pings      pings
+	state      control.PeerState
+	reason     string
+	since      time.Time
+	conflict   conflict
+	lookup     string            // why names did not resolve; "" when they did
+	results    map[string]result // of the last attempt, by address
+	answered   answered
+	handshakes uint64 // that came to an agreement
+}
+
+// A result is what became of an attempt to reach a peer at an address.
+type result struct {
+	state control.CandidateState
+	words string
+}
+
+// A sender is all that the loops need to send to a peer. It is immutable.
+type sender struct {
+	t       *session.Transport
+	sock    *socket
+	to      netip.AddrPort
+	payload int // bytes of plaintext that fit a datagram
+	caps    session.Caps
+}
+
+// takes reports whether the peer's devices finish a frame with this metadata themselves.
+func (s *sender) takes(meta offload.Header) bool {
+	switch {
+	case meta == (offload.Header{}):
+		return true
+	case !meta.IsSuper():
+		return s.caps&session.CapCsum != 0
+	case meta.GSOType == offload.GSOUDPL4:
+		return s.caps&session.CapUSO != 0
+	}
+	return s.caps&session.CapTSO != 0
+}
+
+// want tells the mesh that there is a frame for the peer and no session.
+func (p *peer) want() {
+	if !p.wanted.Swap(true) {
+		p.n.mesh.wake()
+	}
+}
+
+// noteBig tells that datagrams as large as the path carries were sent, so that the mesh makes sure
+// that they still arrive.
+func (p *peer) noteBig() {
+	if !p.big.Load() {
+		p.big.Store(true)
+	}
+}
