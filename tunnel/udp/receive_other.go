@@ -5,7 +5,6 @@ package udp
 import (
 	"errors"
 	"net"
-	"net/netip"
 )
 
 // A reader receives from one socket, a datagram at a time.
