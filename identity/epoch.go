@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,12 +16,16 @@ import (
 // epochFile is the name of the file in the state directory, which holds one decimal number.
 const epochFile = "epoch"
 
+// maxStep bounds by how much the number grows beyond one, at random: machines that were copied from
+// one image must not count in step, or nothing would tell their peers that there are two.
+const maxStep = 4096
+
 // NextEpoch counts one start more of the node whose state directory dir is, and gives the number
 // that no earlier start had and that is larger than theirs: it stands in for a clock in handshakes,
 // so it is on the disk before it is used. The caller has claimed the node's identity.
 //
 // Where the file is missing or broken, the number is the time in seconds since 1970, which outruns
-// any node that starts less than once a second.
+// any node that starts less than once an hour.
 func NextEpoch(dir string) (uint32, error) {
 	path := filepath.Join(dir, epochFile)
 	next, err := nextEpoch(path, time.Now())
@@ -36,7 +41,7 @@ func nextEpoch(path string, now time.Time) (next uint32, err error) {
 	case err == nil && last == math.MaxUint32:
 		return 0, errors.New("it cannot count further: remove the file and the node's identity")
 	case err == nil:
-		next = last + 1
+		next = last + 1 + min(rand.Uint32N(maxStep), math.MaxUint32-1-last)
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, strconv.ErrSyntax) ||
 		errors.Is(err, strconv.ErrRange):
 		next = uint32(min(max(now.Unix(), 1), math.MaxUint32-1))

@@ -4,7 +4,7 @@
 # daemons, inside namespaces.
 set -eu
 
-[ $# -gt 0 ] || set -- ip bridge ping ethtool setpriv tcpdump tshark iperf3 ovs-vswitchd
+[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd
 
 missing=
 for tool; do
@@ -14,6 +14,7 @@ for tool; do
 	ping) package=iputils-ping ;;
 	setpriv | unshare) package=util-linux ;;
 	ovs-vswitchd) package=openvswitch-switch ;;
+	nft) package=nftables ;;
 	*) package=$tool ;;
 	esac
 	missing="$missing $package"

@@ -37,17 +37,18 @@ func (l *floodLab) speakers() [4]speaker {
 	return s
 }
 
-// expectEntry waits until the FDB has a MAC address with this port, "" for none.
+// expectEntry waits until the FDB has a MAC address with this port: "device", a
+// VTEP's address, or a peer's name; "" for none.
 func (n *node) expectEntry(mac, port string) (e fdbEntry) {
 	n.t.Helper()
 	eventually(n.t, func() error {
 		var ok bool
 		e, ok = n.lookup(mac)
 		got := ""
-		if ok && e.Port.Kind == "vtep" {
-			got = e.Port.Name
-		} else if ok {
+		if ok && e.Port.Kind == "device" {
 			got = e.Port.Kind
+		} else if ok {
+			got = e.Port.Name
 		}
 		if got != port {
 			return fmt.Errorf("%s is behind %q, want %q", mac, got, port)

@@ -46,6 +46,11 @@ func run(m *testing.M) int {
 			"chmod 666 /dev/net/tun)\n", err)
 		return 1
 	}
+	// For a program built with -race: end at the first race, and without a second's pause.
+	if err := os.Setenv("GORACE", "halt_on_error=1 atexit_sleep_ms=0"); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
 	if program == "" && *nodeKind == "vxmesh" {
 		dir, err := os.MkdirTemp("", "vxmesh-lab-")
 		if err != nil {

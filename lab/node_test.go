@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,6 +33,12 @@ type node struct {
 	config string // file
 	socket string
 	listen string // the value of listen.vxlan
+
+	segments []segment
+	name     string    // of the node
+	sealed   string    // further TOML of a node with peers; "" for none
+	peers    []peering // what its file says about others
+	wrap     []string  // the command that starts the program, when it needs one
 }
 
 // join starts the node and waits until it is up.
@@ -59,9 +66,9 @@ func joinPort(h *host, port int, segments ...segment) *node {
 func joinPorts(h *host, listen string, segments ...segment) *node {
 	h.t.Helper()
 	vxmeshOnly(h.t)
-	n := newNode(h, 4789)
+	n := newNode(h, 4789, segments...)
 	n.listen = listen
-	n.write(segments...)
+	n.rewrite()
 	n.start()
 	n.waitUp()
 	return n
@@ -73,7 +80,7 @@ func newNode(h *host, port int, segments ...segment) *node {
 	dir := h.t.TempDir()
 	n := &node{
 		host: h, config: filepath.Join(dir, "lab.toml"), socket: filepath.Join(dir, "lab.sock"),
-		listen: fmt.Sprintf(`[":%d"]`, port),
+		listen: fmt.Sprintf(`[":%d"]`, port), name: "m",
 	}
 	n.write(segments...)
 	return n
@@ -82,23 +89,34 @@ func newNode(h *host, port int, segments ...segment) *node {
 // write replaces the configuration file.
 func (n *node) write(segments ...segment) {
 	n.t.Helper()
+	n.segments = segments
+	n.rewrite()
+}
+
+// rewrite writes the configuration file anew, after anything in n was changed.
+func (n *node) rewrite() {
+	n.t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "[network]\nname = \"lab\"\nnode = \"m\"\nstate = %q\n",
-		filepath.Join(filepath.Dir(n.config), "state"))
-	fmt.Fprintf(&b, "[listen]\nvxlan = %s\n[log]\nlevel = \"debug\"\nformat = \"text\"\n", n.listen)
-	for i, s := range segments {
+	fmt.Fprintf(&b, "[network]\nname = \"lab\"\nnode = %q\nstate = %q\n", n.name, n.state())
+	b.WriteString("[log]\nlevel = \"debug\"\nformat = \"text\"\n")
+	fmt.Fprintf(&b, "[listen]\nvxlan = %s\n%s", n.listen, n.sealed)
+	for _, p := range n.peers {
+		b.WriteString(p.toml())
+	}
+	for i, s := range n.segments {
 		b.WriteString(s.withDefaults(fmt.Sprintf("vxm%d", i)).toml())
 	}
 	need(n.t, os.WriteFile(n.config, []byte(b.String()), 0o600))
 }
 
+// state is the directory that has the node's identity.
+func (n *node) state() string { return filepath.Join(filepath.Dir(n.config), "state") }
+
 // start runs `vxmesh join`; whatever becomes of it, it ends with the case.
 func (n *node) start() {
 	n.t.Helper()
 	proc, err := n.Start(netns.StartOptions{
-		Args: []string{program, "join", n.config, "--socket", n.socket},
-		// For a program built with -race: end at the first race, and without a second's pause.
-		Env: []string{"GORACE=halt_on_error=1 atexit_sleep_ms=0"},
+		Args: append(slices.Clone(n.wrap), program, "join", n.config, "--socket", n.socket),
 	})
 	need(n.t, err)
 	n.proc = proc
@@ -200,6 +218,10 @@ type status struct {
 			Remote, State, Reason string
 		} `json:"vteps"`
 	} `json:"segments"`
+	Peers    []peerStatus `json:"peers"`
+	Warnings []struct {
+		Code, Message, Fix string
+	} `json:"warnings"`
 }
 
 type fdbEntry struct {
@@ -234,6 +256,10 @@ type stats struct {
 			PortFull  int `json:"port_full"`
 		} `json:"fdb"`
 	} `json:"segments"`
+	Peers []struct {
+		Name  string         `json:"name"`
+		Drops map[string]int `json:"drops"`
+	} `json:"peers"`
 	Sockets []struct {
 		Drops map[string]int `json:"drops"`
 	} `json:"sockets"`

@@ -28,8 +28,17 @@ var v4Nets = [...]string{1: "192.0.2", 2: "203.0.113", 3: "198.51.100"}
 // newNarrowPath builds the underlay: M and K, with two routers between them.
 func newNarrowPath(t *testing.T) (m, k *host) {
 	t.Helper()
-	m, k = newHost(t, "M"), newHost(t, "K")
-	r1, r2 := newHost(t, "R1"), newHost(t, "R2")
+	m, r1, r2, k := newRoutedPath(t, "M", "K")
+	r1.run("ip link set dev r mtu %d", narrow)
+	r2.run("ip link set dev r mtu %d", narrow)
+	return m, k
+}
+
+// newRoutedPath is the drawing with MTU 1500 everywhere and other names for M and K.
+func newRoutedPath(t *testing.T, left, right string) (m, r1, r2, k *host) {
+	t.Helper()
+	m, k = newHost(t, left), newHost(t, right)
+	r1, r2 = newHost(t, "R1"), newHost(t, "R2")
 	need(t, netns.Veth(m.NS, "u0", r1.NS, "m"))
 	need(t, netns.Veth(r1.NS, "r", r2.NS, "r"))
 	need(t, netns.Veth(r2.NS, "k", k.NS, "u0"))
@@ -59,8 +68,6 @@ func newNarrowPath(t *testing.T) (m, k *host) {
 			link.h.sysctl("net.ipv6.icmp.ratelimit", "0")
 		}
 	}
-	r1.run("ip link set dev r mtu %d", narrow)
-	r2.run("ip link set dev r mtu %d", narrow)
 	for _, route := range []struct {
 		h   *host
 		via int
@@ -69,7 +76,7 @@ func newNarrowPath(t *testing.T) (m, k *host) {
 		route.h.run("ip route add default via %s.%d", v4Nets[route.net], route.via)
 		route.h.run("ip -6 route add default via 2001:db8:%d::%d", route.net, route.via)
 	}
-	return m, k
+	return m, r1, r2, k
 }
 
 // joinNarrow starts both VTEPs. What is too long for the path is not to be cut on it.

@@ -24,7 +24,9 @@ type segment struct {
 	maxPerPort int
 	noLearning bool
 	static     []string // inline tables
+	peers      string   // TOML: "all" in quotes, a list
 
+	noPlain    bool // only peers: no [segments.vxlan]
 	remotes    []string
 	group      string
 	iface      string
@@ -59,6 +61,7 @@ func (s segment) toml() string {
 		}
 	}
 	line(true, "[[segments]]\nvni = %d", s.vni)
+	line(s.peers != "", "peers = %s", s.peers)
 	line(true, "[segments.device]\nname = %q", s.device)
 	line(s.mtu != 0, "mtu = %d", s.mtu)
 	line(s.mac != "", "mac = %q", s.mac)
@@ -70,6 +73,9 @@ func (s segment) toml() string {
 	line(s.maxPerPort != 0, "max_per_port = %d", s.maxPerPort)
 	line(s.noLearning, "learn = false")
 	line(len(s.static) > 0, "static = [%s]", strings.Join(s.static, ", "))
+	if s.noPlain {
+		return b.String()
+	}
 	line(true, "[segments.vxlan]")
 	line(len(s.remotes) > 0, "remotes = %s", list(s.remotes))
 	line(s.group != "", "group = %q", s.group)

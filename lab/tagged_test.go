@@ -84,25 +84,32 @@ func TestFramesByteForByte(t *testing.T) {
 	k.kernel(segment{local: "192.0.2.1", remotes: []string{"192.0.2.2"}}, 4789)
 	join(m, segment{remotes: []string{"192.0.2.1"}})
 	// The largest frame with a tag makes a datagram of 1504 bytes, which crosses in two pieces.
-	ends := [2]struct {
-		h      *host
-		device string
-	}{{k, "vx0"}, {m, "vxm0"}}
+	byteForByte(t, [2]port{{k, "vx0"}, {m, "vxm0"}})
+}
+
+// A port is a device of a host.
+type port struct {
+	*host
+	device string
+}
+
+// byteForByte sends every odd frame from each end to the other.
+func byteForByte(t *testing.T, ends [2]port) {
+	t.Helper()
 	for i, from := range ends {
 		to := ends[1-i]
-		sender := from.h.sender(from.device)
-		seen := to.h.sniff(to.device, received(senderMAC))
+		sender := from.sender(from.device)
+		seen := to.sniff(to.device, received(senderMAC))
 		for name, frame := range oddFrames() {
 			seen.Reset()
 			need(t, sender.Send(frame))
 			packets, err := seen.Wait(1, patience)
 			if err != nil {
-				t.Errorf("%s from %s: %v", name, from.h.Name(), err)
+				t.Errorf("%s from %s: %v", name, from.Name(), err)
 				continue
 			}
 			if !bytes.Equal(packets[0].Data, frame) {
-				t.Errorf("%s from %s:\n got %x\nwant %x", name, from.h.Name(), packets[0].Data,
-					frame)
+				t.Errorf("%s from %s:\n got %x\nwant %x", name, from.Name(), packets[0].Data, frame)
 			}
 		}
 	}

@@ -139,6 +139,7 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 	next := meshIdle
 	if m.relink.Swap(false) {
 		m.refreshLinks(now)
+		next = askEvery // for those that were asked a moment ago
 	}
 	for _, p := range m.peers {
 		m.look(now, p)

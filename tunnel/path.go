@@ -102,10 +102,11 @@ func (m *mesh) refreshLinks(now time.Duration) {
 		before := pa.search.Size()
 		pa.search.SetCeiling(now, m.n.underlayMTU(pa.remote))
 		m.resized(p, before)
-		if t == nil || now-pa.asked < askEvery {
-			continue
-		}
-		if m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive}) == nil {
+		switch {
+		case t == nil:
+		case now-pa.asked < askEvery: // changes come in several steps
+			m.relink.Store(true)
+		case m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive}) == nil:
 			pa.asked = now
 		}
 	}

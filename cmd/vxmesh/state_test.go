@@ -46,7 +46,7 @@ func TestNodesWithoutPeersShareAState(t *testing.T) {
 	if want := filepath.Join(dir, "identity-2.key"); second.path != want || !second.extra {
 		t.Errorf("the second has %s, want %s", second.path, want)
 	}
-	if second.epoch != first.epoch+1 {
+	if second.epoch <= first.epoch {
 		t.Errorf("starts are counted %d, %d", first.epoch, second.epoch)
 	}
 	first.release()

@@ -30,7 +30,7 @@ const (
 	reorder = 64
 	// patience is how long a message waits for its next chunk before it is given up. It is less than
 	// what TCP waits for before it sends again (RFC 8985, 6.2).
-	patience = 20 * time.Millisecond
+	patience = 5 * time.Millisecond
 	// memory is how long the rest of a message that was given up can still come.
 	memory = 200 * time.Millisecond
 )

@@ -290,7 +290,7 @@ func TestReassemblerDeadline(t *testing.T) {
 	check(0, false)
 	p.take(ds[0])
 	check(chunk.Patience, true)
-	p.wait(5 * time.Millisecond)
+	p.wait(chunk.Patience / 2)
 	p.take(ds[1])
 	check(p.now+chunk.Patience, true) // from the last that came on
 	p.wait(chunk.Patience - 1)

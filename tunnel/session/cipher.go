@@ -92,11 +92,7 @@ func (c Cipher) dataKey(split, binding []byte) []byte {
 
 // derive is HKDF-SHA256 (RFC 5869), 32 bytes long.
 func derive(secret, salt []byte, info string) []byte {
-	key, err := hkdf.Key(sha256.New, secret, salt, info, 32)
-	if err != nil {
-		panic(err) // only of lengths that are constants here
-	}
-	return key
+	return must(hkdf.Key(sha256.New, secret, salt, info, 32))
 }
 
 // aead makes the cipher for a key of 32 bytes.
@@ -107,7 +103,7 @@ func (c Cipher) aead(key []byte) cipher.AEAD {
 	return must(cipher.NewGCM(must(aes.NewCipher(key))))
 }
 
-// must is for constructors that refuse nothing but keys of a wrong length.
+// must is for what refuses nothing but keys of a wrong length.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

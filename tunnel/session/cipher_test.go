@@ -1,7 +1,10 @@
 package session
 
 import (
+	"errors"
 	"testing"
+
+	"golang.org/x/sys/cpu"
 
 	"github.com/vxmesh/vxmesh/tunnel/drop"
 )
@@ -66,5 +69,53 @@ func TestDataKeysDiffer(t *testing.T) {
 	}
 	if len(seen) != 4 {
 		t.Errorf("%d keys, want 4", len(seen))
+	}
+}
+
+// Every single feature counts, whichever machine this is.
+func TestHardwareAES(t *testing.T) {
+	x86, arm := cpu.X86, cpu.ARM64
+	defer func() { cpu.X86, cpu.ARM64 = x86, arm }()
+	onX86 := []*bool{
+		&cpu.X86.HasAES, &cpu.X86.HasPCLMULQDQ, &cpu.X86.HasSSE41, &cpu.X86.HasSSSE3,
+	}
+	onARM := []*bool{&cpu.ARM64.HasAES, &cpu.ARM64.HasPMULL}
+	set := func(features []*bool, on bool) {
+		for _, f := range features {
+			*f = on
+		}
+	}
+	for _, c := range [][2][]*bool{{onX86, onARM}, {onARM, onX86}} {
+		set(c[0], true)
+		set(c[1], false)
+		if !HardwareAES() {
+			t.Error("a machine with all that is needed")
+		}
+		for i, f := range c[0] {
+			*f = false
+			if HardwareAES() {
+				t.Errorf("a machine without feature %d", i)
+			}
+			*f = true
+		}
+	}
+	set(onX86, false)
+	set(onARM, false)
+	if HardwareAES() {
+		t.Error("a machine without anything")
+	}
+}
+
+// panicked gives what f panics with, nil when it does not.
+func panicked(f func()) (value any) {
+	defer func() { value = recover() }()
+	f()
+	return nil
+}
+
+func TestMust(t *testing.T) {
+	err := errors.New("refused")
+	if panicked(func() { must(0, err) }) != err || must(7, nil) != 7 {
+		t.Error("what was refused is used")
 	}
 }

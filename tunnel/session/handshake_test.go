@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/hex"
+	"runtime"
 	"testing"
 	"time"
 
@@ -383,10 +384,104 @@ func TestLongCertificatePanics(t *testing.T) {
 	a, _ := newPair(t, func(a, _ *Options) {
 		a.Certificate = func() []byte { return make([]byte, MaxCertificate+1) }
 	})
-	defer func() {
-		if recover() == nil {
-			t.Error("a certificate that does not fit was sent")
+	if panicked(func() { a.call() }) == nil {
+		t.Error("a certificate that does not fit was sent")
+	}
+}
+
+// What cannot happen ends the program before something goes out that was not agreed.
+func TestImpossiblePanics(t *testing.T) {
+	for name, f := range map[string]func(a *node){
+		"no randomness":       func(a *node) { fill(bytes.NewReader(nil), make([]byte, 1)) },
+		"an unusable key":     func(a *node) { a.peer.key = PublicKey{}; a.call() },
+		"an answer too early": func(a *node) { a.peer.answer(0, 300, a.handshake(nil), AES256GCM) },
+	} {
+		a, _ := newPair(t)
+		value := panicked(func() { f(a) })
+		if _, accident := value.(runtime.Error); value == nil || accident {
+			t.Errorf("%s: panicked with %v", name, value)
 		}
-	}()
+	}
+}
+
+func TestWithoutCertificateAndHead(t *testing.T) {
+	a, b := newPair(t, func(a, _ *Options) { a.Certificate, a.Head = nil, nil })
+	connect(t, 0, a, b)
+	if len(b.peer.Certificate()) != 0 || b.peer.Head() != [40]byte{} {
+		t.Errorf("certificate %q, head %q", b.peer.Certificate(), b.peer.Head())
+	}
+}
+
+func TestRandomnessIsTheOwners(t *testing.T) {
+	a, _ := newPair(t)
+	b, _ := newPair(t)
+	c, _ := newPair(t, func(a, _ *Options) { a.Rand = nil })
+	first := a.call()
+	if !bytes.Equal(first, b.call()) || bytes.Equal(first, c.call()) {
+		t.Error("the randomness given is not used, or the system's is none")
+	}
+}
+
+// A mac that is right does not make up for a wrong form.
+func TestFormBehindRightMAC(t *testing.T) {
+	a, b := newPair(t)
+	m1 := a.call()
+	m2 := b.Receive(0, a.addr, m1).Reply
+	cookie := b.demand(m1, [16]byte{1}, 0)
+	reserved := bytes.Clone(m1)
+	reserved[15] = 1
+	vni := bytes.Clone(m1)
+	vni[6] = 1
+	for name, c := range map[string]struct {
+		to *node
+		m  []byte
+	}{
+		"message 1, a byte more": {b, append(bytes.Clone(m1), 0)},
+		"message 1, a byte less": {b, bytes.Clone(m1[1:])},
+		"message 1, reserved":    {b, reserved},
+		"message 1, VNI":         {b, vni},
+		"message 2, a byte more": {a, append(bytes.Clone(m2), 0)},
+		"message 2, a byte less": {a, bytes.Clone(m2[1:])},
+		"a cookie, a byte more":  {a, append(bytes.Clone(cookie), 0)},
+		"a cookie, a byte less":  {a, cookie[:len(cookie)-1]},
+	} {
+		if wire.KindOf(c.m) != wire.Cookie {
+			copy(c.m, m1[:8])
+			if c.to == a {
+				copy(c.m, m2[:8])
+				clear(mac2(c.m))
+			}
+			if name == "message 1, VNI" {
+				c.m[6] = 1
+			}
+			c.m = remac(c.to, c.m)
+		}
+		if c.to.Screen(c.m) {
+			t.Errorf("%s passes the screen", name)
+		}
+		if r := c.to.Receive(0, b.addr, c.m); r.Reason != drop.Auth || r.Reply != nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestPayloadLength(t *testing.T) {
+	for _, n := range []int{0, 1, 101, 102, 399, 401} {
+		b := make([]byte, n)
+		copy(b, []byte{version})
+		if _, ok := parsePayload(b); ok {
+			t.Errorf("a payload of %d bytes is read", n)
+		}
+	}
+}
+
+// The index of a session is no attempt's, though the peer has one.
+func TestMessage2ForASession(t *testing.T) {
+	a, b := newPair(t)
+	m2 := b.Receive(0, a.addr, a.call()).Reply
+	a.Receive(0, b.addr, m2)
 	a.call()
+	if r := a.Receive(0, b.addr, m2); r.Reason != drop.NoSession {
+		t.Errorf("message 2 again, while there is another attempt: %+v", r)
+	}
 }

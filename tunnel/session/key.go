@@ -21,19 +21,12 @@ func NewPrivateKey() PrivateKey {
 }
 
 // Public is the public half of the key.
-func (k PrivateKey) Public() PublicKey { return PublicKey(k.ecdh().PublicKey().Bytes()) }
+func (k PrivateKey) Public() PublicKey {
+	return PublicKey(must(ecdh.X25519().NewPrivateKey(k[:])).PublicKey().Bytes())
+}
 
 // String keeps the key out of logs.
 func (k PrivateKey) String() string { return "private key" }
-
-// ecdh is the key as the standard library has it.
-func (k PrivateKey) ecdh() *ecdh.PrivateKey {
-	key, err := ecdh.X25519().NewPrivateKey(k[:])
-	if err != nil {
-		panic(err) // any 32 bytes are a private key (RFC 7748, 5)
-	}
-	return key
-}
 
 // ParsePublicKey reads what [PublicKey.String] writes.
 func ParsePublicKey(s string) (PublicKey, error) {

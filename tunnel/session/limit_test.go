@@ -217,3 +217,16 @@ func TestCookieForged(t *testing.T) {
 		t.Errorf("for the message: %+v", r)
 	}
 }
+
+// Room that was made is used at once, also when the shared bucket is empty.
+func TestLimitSweeps(t *testing.T) {
+	now := 10 * time.Second
+	l := &limiter{buckets: map[netip.Prefix]bucket{}, shared: bucket{0, now}}
+	for i := range maxBuckets {
+		a := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		l.buckets[netip.PrefixFrom(a, 32)] = bucket{addressRate, now}
+	}
+	if !l.allow(now, netip.MustParseAddr("192.0.2.1")) || len(l.buckets) != 1 {
+		t.Errorf("a new address is refused, with %d buckets left", len(l.buckets))
+	}
+}

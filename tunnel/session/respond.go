@@ -48,7 +48,7 @@ func (p *Peer) receiveMessage1(
 ) Result {
 	r := Result{Peer: p}
 	switch fresh := h.fresh(); {
-	case p.accepted == 0 || fresh > p.highest:
+	case fresh > p.highest:
 	case fresh == p.latest:
 		return Result{Peer: p, Reason: drop.Replay}
 	case !p.e.answersChallenge(now, from, p, h):

@@ -186,6 +186,20 @@ func TestSimultaneousLater(t *testing.T) {
 	}
 }
 
+// The greater key is silent only for as long as it waits for an answer itself.
+func TestAnswersAfterItsOwnWasAnswered(t *testing.T) {
+	a, b := newPair(t)
+	g, l := a, b
+	if string(a.public[:]) < string(b.public[:]) {
+		g, l = b, a
+	}
+	r := l.Receive(0, g.addr, g.peer.Initiate(0))
+	g.Receive(0, l.addr, r.Reply)
+	if r := g.Receive(time.Second/2, l.addr, l.call()); r.New == nil {
+		t.Errorf("half a second after its own handshake: %+v", r)
+	}
+}
+
 // Two sessions of two crossed handshakes: both ends prefer the same, whichever comes first.
 func TestCrossedSessions(t *testing.T) {
 	for _, first := range []bool{true, false} {

@@ -54,9 +54,7 @@ func (p *Peer) Urge(now time.Duration) {
 		p.start(now)
 	}
 	p.urged = now + urgency
-	if p.tries > 0 {
-		p.next = min(p.next, p.jitter(p.last, urgent))
-	}
+	p.next = min(p.next, p.jitter(p.last, urgent))
 }
 
 // Due reports whether [Peer.Initiate] is to be called.

@@ -119,6 +119,26 @@ func TestUrgeBetweenTries(t *testing.T) {
 	}
 }
 
+// An urge at the end of a series adds its 5 s, one after it begins another.
+func TestUrgeLate(t *testing.T) {
+	a, _ := newPair(t)
+	a.peer.Urge(0)
+	tries(a.peer, 0, 89*time.Second)
+	a.peer.Urge(89 * time.Second)
+	at := tries(a.peer, 89*time.Second, 200*time.Second)
+	if last := at[len(at)-1]; last < 92 || last > 94 {
+		t.Errorf("urged at 89 s: tries at %v", at)
+	}
+	b, _ := newPair(t)
+	b.peer.Urge(0)
+	b.peer.Initiate(0)
+	b.peer.Urge(400 * time.Second)
+	at = tries(b.peer, 400*time.Second, 600*time.Second)
+	if last := at[len(at)-1]; at[0] != 400 || last < 480 || last > 490 {
+		t.Errorf("urged at 400 s: tries at %v", at)
+	}
+}
+
 // Urged again and again it goes on for longer than a series does.
 func TestUrgeGoesOn(t *testing.T) {
 	a, _ := newPair(t)

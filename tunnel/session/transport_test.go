@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -215,6 +216,45 @@ func TestOpenConcurrently(t *testing.T) {
 	wg.Wait()
 	if taken.Load() != 500 || replayed.Load() != 3500 || tb.Received() != 501 {
 		t.Errorf("%d taken, %d replayed, %d received", taken.Load(), replayed.Load(), tb.Received())
+	}
+}
+
+// rival is an AEAD whose Open is overtaken by another reader that has the same datagram.
+type rival struct {
+	cipher.AEAD
+	overtake func()
+}
+
+func (r rival) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error) {
+	r.overtake()
+	return r.AEAD.Open(dst, nonce, ciphertext, additional)
+}
+
+func TestOpenOvertaken(t *testing.T) {
+	a, b := newPair(t)
+	ta, tb := connect(t, 0, a, b)
+	datagram := sealed(t, ta, "once")
+	aead := tb.receive
+	tb.receive = rival{aead, func() {
+		tb.receive = aead
+		if _, reason := tb.Open(nil, datagram); reason != drop.None {
+			t.Errorf("the first of two: %v", reason)
+		}
+	}}
+	if out, reason := tb.Open(nil, datagram); reason != drop.Replay || out != nil {
+		t.Errorf("the second of two: %q, %v", out, reason)
+	}
+}
+
+// What was seen before is not even decrypted, and spoils nothing.
+func TestReplayIsNotOpened(t *testing.T) {
+	a, b := newPair(t)
+	ta, tb := connect(t, 0, a, b)
+	datagram := sealed(t, ta, "once")
+	tb.Open(nil, datagram)
+	datagram[20]++
+	if _, reason := tb.Open(nil, datagram); reason != drop.Replay {
+		t.Errorf("a forged copy: %v", reason)
 	}
 }
 
