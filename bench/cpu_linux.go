@@ -11,15 +11,15 @@ import (
 // tick is the unit of /proc/PID/stat, which Linux fixes for every machine it shows to programs.
 const tick = 10 * time.Millisecond
 
-func (p *pair) runsVxmesh() bool { return p.from.vxmesh != nil || p.to.vxmesh != nil }
+func (p *pair) hasPrograms() bool { return len(p.from.programs)+len(p.to.programs) > 0 }
 
-// cpu is the processor time that the pair's vxmesh processes have used, in user mode and in the
-// kernel.
+// cpu is the processor time that the programs of the pair's endpoints have used, in user mode and
+// in the kernel.
 func (p *pair) cpu() time.Duration {
 	var sum time.Duration
 	for _, h := range []*host{p.from, p.to} {
-		if h.vxmesh != nil {
-			sum += processTime(h.vxmesh.PID())
+		for _, program := range h.programs {
+			sum += processTime(program.PID())
 		}
 	}
 	return sum

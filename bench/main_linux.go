@@ -9,46 +9,61 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
-	"strings"
+	"regexp"
 	"syscall"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // options are the command line.
 type options struct {
 	rounds  int
 	length  time.Duration // of one measurement
-	pairs   string
+	pairs   *regexp.Regexp
 	metrics string
 	json    bool
 	profile string
 	binary  string
+	wire    bool
+	loss    float64 // per cent
 }
+
+// maxLoss is where a link is no link any more.
+const maxLoss = 50
+
+// single says that every datagram is to be a packet of its own on the cable.
+func (o *options) single() bool { return o.wire || o.loss > 0 }
 
 func parseOptions(args []string) (options, error) {
 	var o options
-	quick := false
+	quick, names := false, ""
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.rounds, "rounds", 4, "rounds; every second one runs in the opposite order")
 	f.DurationVar(&o.length, "time", 3*time.Second, "length of one measurement")
 	f.BoolVar(&quick, "quick", false, "one round of one second each: a look, not a result")
-	f.StringVar(&o.pairs, "pairs", "", "only pairs whose names contain `TEXT`")
+	f.StringVar(&names, "pairs", "", "only pairs whose names match `REGEXP`")
 	f.StringVar(&o.metrics, "metrics", "", "only metrics whose names contain `TEXT`")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of a table")
+	f.BoolVar(&o.wire, "wire", false, "turn the cable's offloads off, so that every datagram is a "+
+		"packet, and count what share of the packets' bytes is TCP payload")
+	f.Float64Var(&o.loss, "loss", 0, "lose `PERCENT` of the outer datagrams; implies -wire")
 	f.StringVar(&o.profile, "profile", "", "record vxmesh with perf into `FILE`, print where the "+
 		"time of one TCP stream each way goes, and measure nothing else")
 	f.StringVar(&o.binary, "binary", "", "measure the program `FILE` instead of building it")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	var err error
+	if o.pairs, err = regexp.Compile(names); err != nil {
+		return o, fmt.Errorf("-pairs: %w", err)
+	}
 	if quick {
 		o.rounds, o.length = 1, time.Second
 	}
 	if o.rounds < 1 || o.length < time.Second {
 		return o, errors.New("at least one round of one second")
+	}
+	if !(o.loss >= 0 && o.loss <= maxLoss) { // nor is it NaN
+		return o, fmt.Errorf("-loss is a percentage from 0 to %d", maxLoss)
 	}
 	return o, nil
 }
@@ -78,6 +93,9 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("%w (Debian: apt-get install iproute2 iperf3 ethtool iputils-ping)", err)
 		}
 	}
+	if err := o.checkNFT(); err != nil {
+		return err
+	}
 	work, err := os.MkdirTemp("", "vxmesh-bench-")
 	if err != nil {
 		return err
@@ -91,21 +109,17 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("build vxmesh: %w\n%s", err, out)
 		}
 	}
-	networks, pairs, err := buildPairs(o, work)
-	defer func() {
-		for _, n := range networks {
-			n.close()
-		}
-	}()
-	if err != nil {
+	r := newReport(o)
+	b := &builder{ctx: ctx, options: o, work: work, report: r}
+	defer b.close()
+	if err := b.build(); err != nil {
 		return err
 	}
 	if o.profile != "" {
-		return profile(ctx, o, pairs)
+		return profile(ctx, o, b.pairs)
 	}
-	r := newReport(o)
-	r.Off = offloadsOff(pairs)
-	if err := measureAll(ctx, o, pairs, r); err != nil {
+	r.Off = offloadsOff(b.pairs)
+	if err := measureAll(ctx, o, b.pairs, r); err != nil {
 		return err
 	}
 	if o.json {
@@ -114,58 +128,13 @@ func run(ctx context.Context, o options) error {
 	return r.writeTable(os.Stdout)
 }
 
-// measureAll turns the order of the pairs round with each round.
-func measureAll(ctx context.Context, o options, pairs []*pair, r *report) error {
-	defer progress("")
-	for round := range o.rounds {
-		if round > 0 {
-			slices.Reverse(pairs)
-		}
-		for _, m := range metrics {
-			if !strings.Contains(m.Name, o.metrics) {
-				continue
-			}
-			progress("round %d of %d: %s", round+1, o.rounds, m.Name)
-			if err := measureEach(ctx, m, o.length, pairs, r); err != nil {
-				return err
-			}
-		}
+// checkNFT looks for the tool that counts and loses packets, where that is wanted.
+func (o *options) checkNFT() error {
+	if !o.single() {
+		return nil
+	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		return fmt.Errorf("%w (Debian: sudo make bench-deps)", err)
 	}
 	return nil
-}
-
-// measureEach takes one metric of every pair in turn, so that the figures that are compared were
-// taken seconds apart.
-func measureEach(
-	ctx context.Context, m metric, length time.Duration, pairs []*pair, r *report,
-) error {
-	for _, p := range pairs {
-		if ctx.Err() != nil {
-			return errors.New("interrupted")
-		}
-		if err := measure(p, m, length, r); err != nil {
-			return fmt.Errorf("%s: %s: %w", p.name, m.Name, err)
-		}
-	}
-	return nil
-}
-
-func measure(p *pair, m metric, length time.Duration, r *report) error {
-	cpu := p.cpu()
-	value, bytes, err := m.measure(p, length)
-	if err != nil {
-		return err
-	}
-	r.add(p.name, m, value)
-	if m.withCPU && p.runsVxmesh() {
-		r.add(p.name, cpuPerGB, (p.cpu()-cpu).Seconds()/(bytes/1e9))
-	}
-	return nil
-}
-
-// progress overwrites one line of the terminal, if there is one.
-func progress(format string, args ...any) {
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		fmt.Fprintf(os.Stderr, "\r\033[K"+format, args...)
-	}
 }

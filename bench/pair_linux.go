@@ -1,243 +1,160 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
-	"time"
-
-	"github.com/vxmesh/vxmesh/lab/netns"
 )
-
-// The overlay device has one name on every host, whoever makes it, and the MTU that a 1500-byte
-// underlay leaves.
-const (
-	overlay  = "vx0"
-	underlay = "eth0"
-	startup  = 10 * time.Second
-)
-
-// A host is one end of a network: a namespace with an endpoint in it.
-type host struct {
-	ns     *netns.NS
-	n      int            // 1 or 2
-	vxmesh *netns.Process // nil where the kernel is the endpoint
-}
-
-func (h *host) outer() string { return fmt.Sprintf("192.0.2.%d", h.n) }
-func (h *host) inner() string { return fmt.Sprintf("10.42.0.%d", h.n) }
-func (h *host) other() string { return fmt.Sprintf("192.0.2.%d", 3-h.n) }
-
-// A network is two hosts and the cable between them.
-//
-//	host 1                                    host 2
-//	vx0 10.42.0.1/24 == VXLAN, VNI 4242 ===== vx0 10.42.0.2/24
-//	eth0 192.0.2.1/24 -------- veth --------- eth0 192.0.2.2/24
-type network struct {
-	hosts [2]*host
-}
 
 // A pair is a network measured in one direction.
 type pair struct {
 	name     string
 	from, to *host
-	off      bool // without offloads
+	tunnel   *tunnel
 }
 
-// buildPairs makes the networks that the wanted pairs need. What it returns must be closed, also
-// with an error.
-func buildPairs(o options, work string) (networks []*network, pairs []*pair, err error) {
-	for _, w := range []struct {
-		pairs  []string // forwards, and backwards where that is not the same
-		vxmesh [2]bool
-		off    bool
-	}{
-		{[]string{"kernel -> kernel"}, [2]bool{false, false}, false},
-		{[]string{"kernel -> kernel, offloads off"}, [2]bool{false, false}, true},
-		{[]string{"vxmesh -> kernel", "kernel -> vxmesh"}, [2]bool{true, false}, false},
-		{[]string{"vxmesh -> vxmesh"}, [2]bool{true, true}, false},
-	} {
-		if !strings.Contains(strings.Join(w.pairs, "\n"), o.pairs) {
+// A builder makes the networks that the wanted pairs need and owns them.
+type builder struct {
+	ctx      context.Context
+	work     string // a directory that is removed after the run
+	options  options
+	report   *report
+	networks []*network
+	pairs    []*pair
+}
+
+// build makes every tunnel with a pair that is wanted. A tunnel of others that cannot be had here
+// is left out, and the report says so; one of the kernel's or ours is an error.
+func (b *builder) build() error {
+	want := b.options.pairs
+	for i := range tunnels {
+		t := &tunnels[i]
+		if (b.options.profile != "" && !t.vxmesh) || !slices.ContainsFunc(t.pairs, want.MatchString) {
 			continue
 		}
-		n, err := buildNetwork(o.binary, work, w.vxmesh, w.off)
-		networks = append(networks, n)
-		if err != nil {
-			return networks, nil, fmt.Errorf("%s: %w", w.pairs[0], err)
+		if b.ctx.Err() != nil {
+			return errors.New("interrupted")
 		}
-		for i, name := range w.pairs {
-			if strings.Contains(name, o.pairs) {
-				pairs = append(pairs, &pair{name, n.hosts[i], n.hosts[1-i], w.off})
-			}
-		}
-	}
-	if len(pairs) == 0 {
-		return networks, nil, fmt.Errorf("no pair's name contains %q", o.pairs)
-	}
-	return networks, pairs, nil
-}
-
-func buildNetwork(binary, work string, vxmesh [2]bool, off bool) (*network, error) {
-	n := &network{}
-	for i := range n.hosts {
-		ns, err := netns.New(fmt.Sprintf("host %d", i+1))
-		if err != nil {
-			return n, err
-		}
-		n.hosts[i] = &host{ns: ns, n: i + 1}
-	}
-	a, b := n.hosts[0], n.hosts[1]
-	if err := netns.Veth(a.ns, underlay, b.ns, underlay); err != nil {
-		return n, err
-	}
-	for i, h := range n.hosts {
-		endpoint := h.addKernel
-		if vxmesh[i] {
-			endpoint = func() error { return h.startVxmesh(binary, work) }
-		}
-		if err := h.setUp(endpoint, off); err != nil {
-			return n, err
-		}
-	}
-	return n, netns.Eventually(startup, func() error {
-		_, err := a.ns.Run("ping -c 1 -W 1 " + b.inner())
-		return err
-	})
-}
-
-func (h *host) setUp(endpoint func() error, off bool) error {
-	_, err := h.ns.Run("ip address add " + h.outer() + "/24 dev " + underlay)
-	if err != nil {
-		return err
-	}
-	if err := endpoint(); err != nil {
-		return err
-	}
-	if off {
-		return h.offloadsOff()
-	}
-	return nil
-}
-
-func (h *host) addKernel() error {
-	for _, line := range []string{
-		"ip link add " + overlay + " type vxlan id 4242 dstport 4789 local " + h.outer() +
-			" remote " + h.other(),
-		"ip address add " + h.inner() + "/24 dev " + overlay,
-		"ip link set " + overlay + " mtu 1450 up",
-	} {
-		if _, err := h.ns.Run(line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-const vxmeshConfig = `[network]
-name = "bench"
-state = "%s"
-
-[[segments]]
-vni = 4242
-
-  [segments.device]
-  name = "%s"
-  addresses = ["%s/24"]
-
-  [segments.vxlan]
-  remotes = ["%s"]
-`
-
-func (h *host) startVxmesh(binary, work string) (err error) {
-	dir, err := os.MkdirTemp(work, "host-")
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "bench.toml")
-	text := fmt.Sprintf(vxmeshConfig, dir, overlay, h.inner(), h.other())
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return err
-	}
-	h.vxmesh, err = h.ns.Start(netns.StartOptions{
-		Args: []string{binary, "join", file, "--socket", filepath.Join(dir, "sock")},
-	})
-	if err != nil {
-		return err
-	}
-	return netns.Eventually(startup, func() error {
-		out, err := h.ns.Run("ip -brief address show dev " + overlay + " up")
-		if err == nil && !strings.Contains(out, h.inner()) {
-			err = errors.New("vxmesh has not set up " + overlay)
+		progress("build %s", t.pairs[0])
+		err := b.add(t)
+		if err != nil && !t.rival {
+			return fmt.Errorf("%s: %w", t.pairs[0], err)
 		}
 		if err != nil {
-			return fmt.Errorf("%w; its log:\n%s", err, h.vxmesh.Output())
+			leaveOut(b.report, t.pairs[0], err)
 		}
+	}
+	return b.checkPairs()
+}
+
+// checkPairs says why there is nothing to measure.
+func (b *builder) checkPairs() error {
+	if len(b.pairs) > 0 {
 		return nil
-	})
+	}
+	if len(b.report.Left) > 0 {
+		return errors.New("all that was to be measured is left out")
+	}
+	return fmt.Errorf("no pair that can be measured so has a name that matches %q", b.options.pairs)
 }
 
-// offloadNames are what "offloads off" turns off, as ethtool calls them.
-const offloadNames = "tso off gso off gro off"
-
-func (h *host) offloadsOff() error {
-	for _, dev := range []string{overlay, underlay} {
-		if _, err := h.ns.Run("ethtool -K " + dev + " " + offloadNames); err != nil {
-			return err
+func (b *builder) add(t *tunnel) error {
+	for _, tool := range t.tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s is not installed (Debian: sudo make bench-deps)", tool)
+		}
+	}
+	n, err := newNetwork(b.work)
+	b.networks = append(b.networks, n)
+	if err != nil {
+		return err
+	}
+	if err := b.bringUp(t, n); err != nil {
+		return err
+	}
+	for i, name := range t.pairs {
+		if b.options.pairs.MatchString(name) {
+			p := &pair{name, n.hosts[i], n.hosts[1-i], t}
+			b.pairs = append(b.pairs, p)
+			b.report.describe(p, b.version(t))
 		}
 	}
 	return nil
 }
 
-// offloadsOff says what is off in the pairs without offloads, as the kernel itself reports it.
-func offloadsOff(pairs []*pair) string {
-	var lines []string
-	for _, p := range pairs {
-		if !p.off {
-			continue
-		}
-		for _, dev := range []string{overlay, underlay} {
-			out, err := p.from.ns.Run("ethtool -k " + dev)
-			if err != nil {
-				continue // the table is no worse for it
-			}
-			var off []string
-			for _, name := range []string{
-				"tcp-segmentation-offload", "generic-segmentation-offload",
-				"generic-receive-offload", "tx-udp_tnl-segmentation", "tx-udp-segmentation",
-			} {
-				if strings.Contains(out, name+": off") {
-					off = append(off, name)
-				}
-			}
-			lines = append(lines, dev+": "+strings.Join(off, ", "))
+// bringUp returns when the tunnel is as it is to be measured.
+func (b *builder) bringUp(t *tunnel, n *network) error {
+	if err := t.up(b, n); err != nil {
+		return err
+	}
+	if err := n.waitPing(); err != nil {
+		return err
+	}
+	if t.settled != nil {
+		if err := t.settled(n); err != nil {
+			return err
 		}
 	}
-	return strings.Join(lines, "; ")
+	if t.off {
+		if err := n.each((*host).overlayOffloadsOff); err != nil {
+			return err
+		}
+	}
+	if b.options.single() {
+		return n.each((*host).singleDatagrams)
+	}
+	return nil
 }
 
-// ended says that there was a vxmesh and there is none any more.
-func (h *host) ended() bool {
-	if h.vxmesh == nil {
-		return false
+// version is what the program says about itself, or what it was built from.
+func (b *builder) version(t *tunnel) string {
+	if _, version, found := strings.Cut(t.module, "@"); found {
+		return version
 	}
-	select {
-	case <-h.vxmesh.Done():
-		return true
-	default:
-		return false
+	if len(t.about) == 0 {
+		return ""
+	}
+	// Some end with an error after they have told.
+	out, _ := exec.CommandContext(b.ctx, t.about[0], t.about[1:]...).CombinedOutput()
+	return parseVersion(string(out))
+}
+
+// versionNumber is a word such as 1.0.36, v22 or v.1.3.2, and not the middle of a name.
+var versionNumber = regexp.MustCompile(`\bv?\.?(\d[\w.]*)`)
+
+// parseVersion finds the first version in what a program tells.
+func parseVersion(text string) string {
+	if m := versionNumber.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return "unknown"
+}
+
+func (b *builder) close() {
+	for _, n := range b.networks {
+		n.close()
 	}
 }
 
-func (n *network) close() {
-	for _, h := range n.hosts {
-		if h == nil {
-			continue
-		}
-		if h.vxmesh != nil {
-			h.vxmesh.Kill()
-		}
-		h.ns.Close()
+// install builds the main package of a module, with the linker flags given, and returns the
+// program.
+func (b *builder) install(module, ldflags string) (string, error) {
+	path, _, _ := strings.Cut(module, "@")
+	file := filepath.Join(b.work, filepath.Base(path))
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
 	}
+	cmd := exec.CommandContext(b.ctx, "go", "install", "-trimpath", "-ldflags", ldflags, module)
+	cmd.Dir = b.work // outside our own module
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOBIN="+b.work, "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s, which needs the network once: %w\n%s", module, err, out)
+	}
+	return file, nil
 }

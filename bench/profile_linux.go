@@ -20,7 +20,7 @@ func profile(ctx context.Context, o options, pairs []*pair) error {
 		return fmt.Errorf("%w (Debian: apt-get install linux-perf)", err)
 	}
 	for i, p := range pairs {
-		if !p.runsVxmesh() {
+		if !p.tunnel.vxmesh {
 			continue
 		}
 		file := fmt.Sprintf("%s.%d", o.profile, i+1)
@@ -44,8 +44,8 @@ func (p *pair) record(ctx context.Context, file string, length time.Duration) (f
 	args := []string{"record", "-q", "-g", "-F", "999", "-o", file}
 	var pids []string
 	for _, h := range []*host{p.from, p.to} {
-		if h.vxmesh != nil {
-			pids = append(pids, strconv.Itoa(h.vxmesh.PID()))
+		for _, program := range h.programs {
+			pids = append(pids, strconv.Itoa(program.PID()))
 		}
 	}
 	perf := exec.CommandContext(ctx, "perf", append(args, "-p", strings.Join(pids, ","))...)

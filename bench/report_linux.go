@@ -1,32 +1,56 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // The pairs that the others are compared with.
 const (
-	baseOn  = "kernel -> kernel"
-	baseOff = "kernel -> kernel, offloads off"
+	baseOn        = "kernel -> kernel"
+	baseOff       = "kernel -> kernel, offloads off"
+	baseWireGuard = "wireguard-go"
 )
+
+// bases are these pairs in the order of the columns.
+var bases = []struct{ pair, column string }{
+	{baseOn, "to the kernel"},
+	{baseOff, "to offloads off"},
+	{baseWireGuard, "to wireguard-go"},
+}
 
 // A report is everything that one run has measured.
 type report struct {
-	Schema  string    `json:"schema"`
-	Kernel  string    `json:"kernel"`
-	CPUs    int       `json:"cpus"`
-	Load    float64   `json:"load_before"` // the load average of the minute before
-	Rounds  int       `json:"rounds"`
-	Seconds float64   `json:"seconds"`
-	Off     string    `json:"offloads_off"`
-	Results []*result `json:"results"`
+	Schema  string        `json:"schema"`
+	Kernel  string        `json:"kernel"`
+	CPUs    int           `json:"cpus"`
+	Load    float64       `json:"load_before"` // the load average of the minute before
+	Rounds  int           `json:"rounds"`
+	Seconds float64       `json:"seconds"`
+	Off     string        `json:"offloads_off"`          // in the pairs without offloads
+	Single  bool          `json:"underlay_offloads_off"` // every datagram a packet
+	Loss    float64       `json:"loss_percent"`
+	Pairs   []description `json:"pairs"`
+	Left    []omission    `json:"left_out"`
+	Results []*result     `json:"results"`
+}
+
+// A description says what a pair is.
+type description struct {
+	Pair    string `json:"pair"`
+	Layer   int    `json:"layer"`
+	MTU     int    `json:"mtu"`
+	Seal    string `json:"seal"`
+	Version string `json:"version,omitempty"`
+}
+
+// An omission is what was not measured, and why.
+type omission struct {
+	Pair   string `json:"pair"`
+	Reason string `json:"reason"`
 }
 
 // A result is one metric of one pair: a sample for each round.
@@ -35,12 +59,19 @@ type result struct {
 	Metric  string    `json:"metric"`
 	Unit    string    `json:"unit"`
 	Samples []float64 `json:"samples"`
-	Median  float64   `json:"median"`
+	Spread  spread    `json:"value"`
 
-	// The median over the rounds of this figure divided by the base pair's of the same round;
-	// 0 where the base was not measured.
-	RatioOn  float64 `json:"ratio_to_offloads_on,omitempty"`
-	RatioOff float64 `json:"ratio_to_offloads_off,omitempty"`
+	// Ratios are the figure divided by that of a base pair in the same round, by the base's name.
+	Ratios map[string]spread `json:"ratios"`
+
+	rounds []int // of each sample: a tunnel of others may have failed in one
+}
+
+// A spread sums samples up.
+type spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
 }
 
 func newReport(o options) *report {
@@ -49,9 +80,10 @@ func newReport(o options) *report {
 		kernel = []byte("unknown")
 	}
 	return &report{
-		Schema: "vxmesh.bench/1", Kernel: strings.TrimSpace(string(kernel)),
+		Schema: "vxmesh.bench/2", Kernel: strings.TrimSpace(string(kernel)),
 		CPUs: runtime.NumCPU(), Load: loadAverage(), Rounds: o.rounds, Seconds: o.length.Seconds(),
-		Results: []*result{},
+		Single: o.single(), Loss: o.loss,
+		Pairs: []description{}, Left: []omission{}, Results: []*result{},
 	}
 }
 
@@ -63,6 +95,17 @@ func loadAverage() (load float64) {
 	return load
 }
 
+// describe adds a pair whose endpoints are up.
+func (r *report) describe(p *pair, version string) {
+	t := p.tunnel
+	r.Pairs = append(r.Pairs, description{p.name, t.layer, p.from.mtu(), t.seal, version})
+}
+
+// leaveOut writes down what is not measured.
+func (r *report) leaveOut(pair string, err error) {
+	r.Left = append(r.Left, omission{pair, err.Error()})
+}
+
 func (r *report) find(pair, metric string) *result {
 	for _, res := range r.Results {
 		if res.Pair == pair && res.Metric == metric {
@@ -72,93 +115,58 @@ func (r *report) find(pair, metric string) *result {
 	return nil
 }
 
-func (r *report) add(pair string, m metric, value float64) {
+func (r *report) add(pair string, m metric, round int, value float64) {
 	res := r.find(pair, m.Name)
 	if res == nil {
-		res = &result{Pair: pair, Metric: m.Name, Unit: m.Unit}
+		res = &result{Pair: pair, Metric: m.Name, Unit: m.Unit, Ratios: map[string]spread{}}
 		r.Results = append(r.Results, res)
 	}
 	res.Samples = append(res.Samples, value)
+	res.rounds = append(res.rounds, round)
 }
 
 // finish works out medians and ratios and puts the results in the order in which they are read.
 func (r *report) finish() {
 	var sorted []*result
 	for _, m := range append(slices.Clone(metrics), cpuPerGB) {
-		for _, name := range []string{
-			baseOn, baseOff, "vxmesh -> kernel", "kernel -> vxmesh", "vxmesh -> vxmesh",
-		} {
-			if res := r.find(name, m.Name); res != nil {
-				res.Median = median(res.Samples)
-				res.RatioOn = ratio(res, r.find(baseOn, m.Name))
-				res.RatioOff = ratio(res, r.find(baseOff, m.Name))
-				sorted = append(sorted, res)
+		for _, t := range tunnels {
+			for _, name := range t.pairs {
+				if res := r.find(name, m.Name); res != nil {
+					r.compare(res)
+					sorted = append(sorted, res)
+				}
 			}
 		}
 	}
 	r.Results = sorted
 }
 
-func median(samples []float64) float64 {
-	s := slices.Sorted(slices.Values(samples))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
-}
-
-// ratio compares samples of the same round, so that what slows the machine down for a while slows
-// both sides of it down.
-func ratio(res, base *result) float64 {
-	if base == nil {
-		return 0
-	}
-	ratios := make([]float64, 0, len(res.Samples))
-	for i, v := range res.Samples {
-		ratios = append(ratios, v/base.Samples[i])
-	}
-	return median(ratios)
-}
-
-func (r *report) writeJSON(w io.Writer) error {
-	r.finish()
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
-}
-
-func (r *report) writeTable(w io.Writer) error {
-	r.finish()
-	fmt.Fprintf(w, "Linux %s, %d CPUs; %d rounds of %.0f s, orders alternating.\n",
-		r.Kernel, r.CPUs, r.Rounds, r.Seconds)
-	if r.Load >= 1 {
-		fmt.Fprintf(w, "The machine was busy before (load %.1f): do not trust these figures.\n", r.Load)
-	}
-	if r.Off != "" {
-		fmt.Fprintf(w, "Offloads off, in both namespaces: %s.\n", r.Off)
-	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	metric := ""
-	for _, res := range r.Results {
-		if res.Metric != metric {
-			metric = res.Metric
-			fmt.Fprintf(tw, "\n%s (%s)\tmedian\tspread\tto offloads on\tto offloads off\n",
-				metric, res.Unit)
+// compare fills in what follows from the samples.
+func (r *report) compare(res *result) {
+	res.Spread = spreadOf(res.Samples)
+	for _, base := range bases {
+		if other := r.find(base.pair, res.Metric); other != nil {
+			if rs := ratios(res, other); len(rs) > 0 {
+				res.Ratios[base.pair] = spreadOf(rs)
+			}
 		}
-		fmt.Fprintf(tw, "  %s\t%s\t%s - %s\t%s\t%s\n", res.Pair, figure(res.Median),
-			figure(slices.Min(res.Samples)), figure(slices.Max(res.Samples)),
-			times(res.RatioOn), times(res.RatioOff))
 	}
-	return tw.Flush()
 }
 
-func figure(v float64) string {
-	if v >= 100 {
-		return fmt.Sprintf("%.0f", v)
-	}
-	return fmt.Sprintf("%.3g", v)
+// spreadOf needs at least one sample.
+func spreadOf(samples []float64) spread {
+	s := slices.Sorted(slices.Values(samples))
+	return spread{(s[(len(s)-1)/2] + s[len(s)/2]) / 2, s[0], s[len(s)-1]}
 }
 
-func times(ratio float64) string {
-	if ratio == 0 {
-		return "-"
+// ratios compares samples of the same round, so that what slows the machine down for a while slows
+// both sides of it down.
+func ratios(res, base *result) []float64 {
+	var rs []float64
+	for i, v := range res.Samples {
+		if j := slices.Index(base.rounds, res.rounds[i]); j >= 0 {
+			rs = append(rs, v/base.Samples[j])
+		}
 	}
-	return fmt.Sprintf("%.2f", ratio)
+	return rs
 }
