@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -40,11 +42,22 @@ func join(ctx context.Context, g *globals, path string) error {
 		return err
 	}
 	g.serves.Store(true)
+	leaveProcessors()
 	d, err := newDaemon(path, g.socket, cfg)
 	if err != nil {
 		return joinError(err)
 	}
 	return joinError(d.run(ctx))
+}
+
+// leaveProcessors has Go's scheduler use half of the processors. The kernel does more than half of the
+// work, inside the loops' own system calls and on the other side of the device, and a scheduler with
+// nothing to run spins for a while on each processor it has before it lets go. GOMAXPROCS in the
+// environment wins.
+func leaveProcessors() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2))
+	}
 }
 
 // joinError gives an error of starting or running the exit code and the advice that belong to it.
