@@ -22,16 +22,40 @@ func sound(t *testing.T, in []byte, r Result) {
 	}
 }
 
-// FuzzMessage1 gives a responder forged datagrams, and makes the mac right in half of them, as a
-// member of the network could.
+// patch writes change into b, somewhere: a short input is a whole message with a fault in it.
+func patch(b []byte, at uint16, change []byte) {
+	if int(at) < len(b) {
+		copy(b[at:], change)
+	}
+}
+
+// seeds are payloads with each field wrong, and datagrams with each part changed.
+func seeds(f *testing.F, ends ...uint16) {
+	f.Helper()
+	for _, at := range []uint16{0, 1, 4, 8, 12, 28, 60, 100, 101, 102, 399} {
+		f.Add(at, []byte{9}, uint16(0), []byte{}, true)
+	}
+	for _, at := range append(ends, 0, 7, 8, 12, 16, 48) {
+		f.Add(uint16(0), []byte{}, at, []byte{9}, true)
+		f.Add(uint16(0), []byte{}, at, []byte{9}, false)
+	}
+	f.Add(uint16(0), []byte{}, uint16(0), []byte{}, false)
+}
+
+// FuzzMessage1 has the initiator seal any payload, and then changes the datagram. A member of the
+// network can make its mac right again.
 func FuzzMessage1(f *testing.F) {
-	a, _ := newPair(f)
-	f.Add(a.call(), true)
-	f.Add(a.call(), false)
-	f.Add(forge1(a, func(b []byte) { b[0] = 9 }), true)
-	f.Fuzz(func(t *testing.T, m []byte, member bool) {
+	seeds(f, 96, 511, 512, 528, 543)
+	f.Fuzz(func(t *testing.T, at uint16, text []byte, then uint16, change []byte, member bool) {
 		a, b := newPair(t)
-		if member && len(m) >= 32 {
+		var sealed []byte
+		m := forge1(a, func(b []byte) {
+			patch(b, at, text)
+			sealed = bytes.Clone(b)
+		})
+		whole := bytes.Clone(m)
+		patch(m, then, change)
+		if member {
 			m = remac(b, m)
 		}
 		r := b.Receive(0, a.addr, m)
@@ -39,19 +63,25 @@ func FuzzMessage1(f *testing.F) {
 		if (r.New == nil) != (len(b.peer.Transports()) == 0) {
 			t.Error("a session that nobody was told of")
 		}
+		if r.Peer != nil && !bytes.Equal(noisePart(m), noisePart(whole)) {
+			t.Error("a changed message 1 is authentic")
+		}
+		if _, ok := parsePayload(sealed); r.Peer != nil && !ok {
+			t.Error("a payload that is none was taken")
+		}
 	})
 }
 
+// FuzzMessage2 does the same with the responder.
 func FuzzMessage2(f *testing.F) {
-	a, b := newPair(f)
-	true2 := b.Receive(0, a.addr, a.call()).Reply
-	f.Add(true2, true)
-	f.Add(true2[:len(true2)-1], true)
-	f.Add(true2, false)
-	f.Fuzz(func(t *testing.T, m []byte, member bool) {
+	seeds(f, 463, 464, 480, 495)
+	f.Fuzz(func(t *testing.T, at uint16, text []byte, then uint16, change []byte, member bool) {
 		a, b := newPair(t)
-		a.call() // the same as the one that was answered
-		if member && len(m) >= 32 {
+		payload := func(b []byte) { patch(b, at, text) }
+		m := forge2(t, b, a.call(), payload)
+		whole := bytes.Clone(m)
+		patch(m, then, change)
+		if member {
 			m = remac(a, m)
 		}
 		r := a.Receive(0, b.addr, m)
@@ -59,8 +89,23 @@ func FuzzMessage2(f *testing.F) {
 		if r.Reply != nil {
 			t.Errorf("message 2 is answered: %+v", r)
 		}
-		if r.New != nil && !bytes.Equal(m[16:464], true2[16:464]) {
-			t.Error("a session from a forged message 2")
+		if r.New != nil && (!bytes.Equal(noisePart(m), noisePart(whole)) || a.peer.Current() != r.New) {
+			t.Error("a session from a forged message 2, or one that is not used")
+		}
+	})
+}
+
+// FuzzPayload reads payloads without the seal: what is read is written again as it was.
+func FuzzPayload(f *testing.F) {
+	h := New(options(1)).payload()
+	f.Add(h.marshal())
+	h.certificate = make([]byte, MaxCertificate)
+	f.Add(h.marshal())
+	f.Add([]byte{version})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, ok := parsePayload(b)
+		if ok && !bytes.Equal(h.marshal(), b) {
+			t.Errorf("%x is read as %+v", b, h)
 		}
 	})
 }

@@ -216,6 +216,24 @@ func forge1(n *node, change func(b []byte)) []byte {
 	return n.peer.seal(m)
 }
 
+// forge2 makes a message 2 likewise, that answers m1.
+func forge2(t testing.TB, n *node, m1 []byte, change func(b []byte)) []byte {
+	t.Helper()
+	hs := n.handshake(nil)
+	if _, _, _, err := hs.ReadMessage(nil, noisePart(m1)); err != nil {
+		t.Fatal(err)
+	}
+	h := n.payload()
+	h.cipher = uint8(AES256GCM)
+	text := h.marshal()
+	change(text)
+	m2, _, _, err := hs.WriteMessage(newMessage(wire.Handshake2, 300, sender(m1)), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.peer.seal(m2)
+}
+
 // badPayloads break a payload, each in one way.
 var badPayloads = map[string]func(b []byte){
 	"version 0":                 func(b []byte) { b[0] = 0 },
@@ -234,7 +252,8 @@ func TestMessage1Payload(t *testing.T) {
 		}
 	}
 	longest := func(b []byte) { b[100], b[101], b[399] = 1, 42, 1 }
-	if r := b.Receive(0, a.addr, forge1(a, longest)); r.New == nil || len(b.peer.Certificate()) != 298 {
+	r := b.Receive(0, a.addr, forge1(a, longest))
+	if r.New == nil || len(b.peer.Certificate()) != MaxCertificate {
 		t.Errorf("the longest certificate: %+v", r)
 	}
 	later := func(b []byte) { b[1] |= 0x7c; b[2] = 0xff }
@@ -259,19 +278,8 @@ func TestMessage2Payload(t *testing.T) {
 	for name, change := range bad {
 		a, b := newPair(t, func(a, _ *Options) { a.Ciphers = []Cipher{AES256GCM} })
 		m1 := a.call()
-		hs := b.handshake(nil)
-		if _, _, _, err := hs.ReadMessage(nil, noisePart(m1)); err != nil {
-			t.Fatal(err)
-		}
-		h := b.payload()
-		h.cipher = uint8(AES256GCM)
-		text := h.marshal()
-		change(text)
-		m2, _, _, err := hs.WriteMessage(newMessage(wire.Handshake2, 300, sender(m1)), text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := a.Receive(0, b.addr, b.peer.seal(m2))
+		m2 := forge2(t, b, m1, change)
+		r := a.Receive(0, b.addr, m2)
 		if name == "nothing wrong" {
 			if r.New == nil {
 				t.Errorf("%s: %+v", name, r)

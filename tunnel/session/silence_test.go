@@ -77,8 +77,8 @@ func TestJunkDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// No answer is longer than what it answers, whatever the state: first or again, under load or not, a
-// peer as expected or one whose state went back.
+// No answer is longer than what it answers, whatever the state: first or again, under load or not,
+// a peer as expected or one whose state went back.
 func TestNoAmplification(t *testing.T) {
 	full := func() []byte { return make([]byte, MaxCertificate) }
 	seen := map[int]bool{}
