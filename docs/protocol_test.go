@@ -131,7 +131,7 @@ func (k *talk) send(h wire.Header, plan chunk.Plan, message []byte) {
 		h.Chunk, h.Last, h.Counter = uint8(i), i == plan.Count-1, k.counter
 		if h.Last && plan.Copy > 0 {
 			h.Flags |= wire.FlagHeaders
-			text = plan.AppendCopy(text, message)
+			text = append(append(text, message[:plan.Copy-1]...), byte(plan.Copy-1))
 		}
 		head := make([]byte, wire.HeaderLen)
 		h.Put(head)

@@ -244,10 +244,11 @@ func (e fdbEntry) String() string {
 
 type stats struct {
 	Segments []struct {
-		VNI     int            `json:"vni"`
-		Drops   map[string]int `json:"drops"`
-		Flooded int            `json:"flooded_frames"`
-		FDB     struct {
+		VNI      int            `json:"vni"`
+		TxFrames int            `json:"tx_frames"`
+		Drops    map[string]int `json:"drops"`
+		Flooded  int            `json:"flooded_frames"`
+		FDB      struct {
 			Entries   int `json:"entries"`
 			Learned   int `json:"learned"`
 			Moved     int `json:"moved"`

@@ -28,6 +28,7 @@ func (n *Node) Apply(o Options) error {
 		}
 		return err
 	}
+	n.mesh.keep(o.Mesh.Peers) // first: a peer with a new key has the name of the one that goes
 	own := n.self(n.segmentList())
 	for _, s := range n.segmentList() {
 		if o, keep := wanted[s.vni]; keep {
@@ -38,7 +39,6 @@ func (n *Node) Apply(o Options) error {
 		n.remove(s.vni)
 		s.close()
 	}
-	n.mesh.keep(o.Mesh.Peers)
 	n.mesh.start(n.running)
 	n.keeper.wake()
 	n.resolver.wake()
@@ -138,9 +138,11 @@ func (s *segment) commit(o SegmentOptions) {
 	old := s.options
 	s.options = o
 	s.sw.SetOptions(o.FDB)
-	s.setLeg(s.leg.Load().rebuild(o.Plain, s.node.sockets.port).withPeers(s.node.mesh.named(o.Peers)))
-	if !reflect.DeepEqual(old.Static, o.Static) || !reflect.DeepEqual(old.Plain, o.Plain) ||
-		!reflect.DeepEqual(old.Peers, o.Peers) {
+	before := s.leg.Load()
+	next := before.rebuild(o.Plain, s.node.sockets.port).withPeers(s.node.mesh.named(o.Peers))
+	s.setLeg(next)
+	moved := len(before.gone(next))+len(next.gone(before)) > 0 // entries go with their ports
+	if moved || !reflect.DeepEqual(old.Static, o.Static) {
 		s.setStatic(old.Static, o.Static)
 	}
 	s.mu.Unlock()

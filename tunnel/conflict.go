@@ -58,16 +58,16 @@ func (m *mesh) noticeBack(now time.Duration, p *peer, from netip.AddrPort) {
 
 // tellConflict tells a machine that has just agreed on a session about the other one with its key.
 // They take the session from each other all the time, so each has its turn.
-func (m *mesh) tellConflict(now time.Duration, p *peer, t *session.Transport, to answered) {
+func (p *peer) tellConflict(now time.Duration, t *session.Transport, sock *socket, to netip.AddrPort) {
 	c := &p.conflict
 	if c.found == 0 || now-c.found >= conflictTold {
 		return
 	}
 	other := c.a
-	if to.to == c.a {
+	if to == c.a {
 		other = c.b
 	}
-	_, _ = sendControl(t, to.sock, to.to, wire.Conflict{Other: other}.Append(nil)) // it has another turn
+	_, _ = p.sendControl(t, sock, to, wire.Conflict{Other: other}.Append(nil)) // it has another turn
 }
 
 // foundTwin notes that another machine uses our own key.

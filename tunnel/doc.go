@@ -21,7 +21,8 @@
 //   - the mesh, which looks after the peers, and a resolver for their names.
 //   - a keeper, which owns everything else that is slow: ageing, routes, group memberships, learned
 //     VTEPs.
-//   - a route watcher, which only wakes the keeper, and for each segment the device's own watcher.
+//   - a route watcher, which only wakes the keeper and the mesh, and for each segment the device's
+//     own watcher.
 //
 // The loops read what the others publish through atomic pointers, and change nothing of it. A
 // [Node] may be asked for its status from any goroutine.

@@ -175,10 +175,6 @@ func (e *egress) carries(v *vtep, p *parcel) bool {
 		e.s.dropTo(&v.party, p.frame, path.blocked, 1)
 		return false
 	}
-	if path.loops(p.frame, p.ip, v.remote) {
-		e.s.dropTo(&v.party, p.frame, drop.Loop, 1)
-		return false
-	}
 	if path.mtu == 0 || p.packet <= path.mtu {
 		return true
 	}

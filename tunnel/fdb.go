@@ -124,8 +124,8 @@ func (n *Node) only(vni uint32) (*segment, error) {
 	return nil, control.Errorf(control.CodeNotFound, "there is no segment with vni %d", vni)
 }
 
-// findPort finds a port by name: "device", a peer's name, or a VTEP's address with or without port. The caller holds
-// mu.
+// findPort finds a port by name: "device", a peer's name, or a VTEP's address with or without port.
+// The caller holds mu.
 func (s *segment) findPort(name string) (bridge.Port, error) {
 	if name == "device" || name == s.dev.Name() {
 		return devicePort, nil

@@ -77,7 +77,7 @@ func (m *mesh) handshake(now time.Duration, e *meshEvent) {
 	}
 	p.handshakes++
 	if !r.New.Initiator() {
-		p.answered = answered{sock: e.sock, to: e.from} // proven when the peer uses the session
+		p.answered = answered{r.New, e.sock, e.from} // proven when the peer uses the session
 		return
 	}
 	p.heard.Store(int64(now))
@@ -91,10 +91,12 @@ func (m *mesh) established(now time.Duration, p *peer, sock *socket, from netip.
 		m.setPath(now, p, sock, from)
 	}
 	m.publish(p)
-	p.results[from.String()] = result{control.CandidateReachable, "it answered a handshake"}
+	if slices.Contains(p.tried, from) { // others are many where the peer calls
+		p.results[from.String()] = result{control.CandidateReachable, "it answered a handshake"}
+	}
 	if t := p.session.Current(); t != nil { // the answering side waits for a first datagram
 		m.ping(now, p, t, &ping{sock: sock, to: from, why: pingAlive})
-		m.tellConflict(now, p, t, answered{sock, from})
+		p.tellConflict(now, t, sock, from)
 	}
 	m.judge(now, p)
 }
@@ -109,11 +111,12 @@ func (m *mesh) confirm(in *inbound, sock *socket, from netip.AddrPort) {
 		return
 	}
 	m.publishTable()
-	m.established(m.n.now(), p, sock, from, p.answered == answered{sock, from})
+	m.established(m.n.now(), p, sock, from, p.answered == answered{in.t, sock, from})
 }
 
-// answered is where the last answer to a peer's handshake was sent.
+// answered is where the last answer to a peer's handshake was sent, and the session it offered.
 type answered struct {
+	t    *session.Transport
 	sock *socket
 	to   netip.AddrPort
 }
@@ -126,7 +129,9 @@ func (m *mesh) notice(now time.Duration, e *meshEvent, p *peer, event session.Ev
 	case session.NoCommonCipher:
 		if p != nil {
 			p.results[e.from.String()] = result{control.CandidateReachable, "it takes none of our ciphers"}
-			m.setState(p, control.PeerDown, "no_common_cipher")
+			if p.session.Current() == nil {
+				m.setState(p, control.PeerDown, "no_common_cipher")
+			}
 		}
 	case session.EpochBack:
 		if p != nil {
@@ -144,8 +149,11 @@ func (m *mesh) control(now time.Duration, e *meshEvent) {
 		m.pong(now, e.peer, e.from, wire.ParsePong(e.data))
 	case wire.TypeClose:
 		e.peer.session.Close(e.t)
-		e.peer.path = nil
 		m.publishTable()
+		if e.peer.session.Current() != nil { // it has come back since
+			return
+		}
+		e.peer.path = nil
 		m.publish(e.peer)
 		m.setState(e.peer, control.PeerDown, "left")
 	case wire.TypeConflict:

@@ -51,10 +51,17 @@ func (z *sealer) hold(pr *peer, meta offload.Header, frame ether.Frame, tos uint
 
 func (f *heldFrame) drop(pr *peer) { f.s.dropTo(&pr.party, f.frame, drop.NoSession, 1) }
 
-// release sends what waited for the peer. Its snapshot must be there.
+// release sends what waited for the peer, if it can be sent now.
 func (m *mesh) release(p *peer) {
+	if p.send.Load() == nil {
+		return
+	}
+	frames := p.held.take()
+	if len(frames) == 0 {
+		return
+	}
 	now, outs := m.n.now(), make(map[*segment]*egress)
-	for _, f := range p.held.take() {
+	for _, f := range frames {
 		if now-f.at > heldFor || m.n.segment(f.s.vni) != f.s {
 			f.drop(p)
 			continue

@@ -12,7 +12,7 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
 )
 
-// devicePort is the switch port of every segment's device; VTEPs have the numbers above.
+// devicePort is the switch port of every segment's device; VTEPs and peers have the numbers above.
 const devicePort bridge.Port = 1
 
 // A vtep is one port of a segment's plain leg: a remote, or the group that stands for several.

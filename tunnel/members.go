@@ -63,7 +63,6 @@ func (m *mesh) put(o PeerOptions) error {
 		results: make(map[string]result), state: "down", reason: "no_answer", since: m.n.wall(),
 	}
 	p.configure(o)
-	s.Urge(m.n.now())
 	m.peers = append(m.peers, p)
 	m.bySession[s] = p
 	return nil
@@ -72,7 +71,10 @@ func (m *mesh) put(o PeerOptions) error {
 // configure changes the options of a peer.
 func (p *peer) configure(o PeerOptions) {
 	if !slices.Equal(p.options.Endpoints, o.Endpoints) {
-		p.endpoints = o.addresses() // names follow
+		p.endpoints, p.lookup = o.addresses(), "" // names follow
+		if p.session.Current() == nil {
+			p.session.Urge(p.n.now())
+		}
 	}
 	p.options = o
 	p.session.Keep(o.Keepalive > 0)
@@ -127,6 +129,7 @@ func (m *mesh) open() error {
 				continue // a host without IPv6 still has the other family
 			}
 			m.shut()
+			m.sockets = nil // another Apply may try again
 			return err
 		}
 		m.sockets = append(m.sockets, &socket{Conn: conn})

@@ -36,13 +36,14 @@ type mesh struct {
 	screener atomic.Pointer[session.Endpoint] // the endpoint, for the loops
 	listens  atomic.Pointer[[]netip.AddrPort] // where the sockets are bound
 
-	mu        sync.Mutex
-	sockets   []*socket // opened with the first peer
-	started   int       // how many of them have a loop
+	mu        sync.Mutex // taken after those of the node and the segments
+	sockets   []*socket  // opened with the first peer
+	started   int        // how many of them have a loop
 	endpoint  *session.Endpoint
 	peers     []*peer // as configured
 	bySession map[*session.Peer]*peer
-	twin      twin // another machine that uses our own key
+	twin      twin          // another machine that uses our own key
+	relinked  time.Duration // when the links were looked at last
 }
 
 // An inbound is a session as the receiving side needs it.
@@ -137,9 +138,12 @@ func (m *mesh) knows(p *peer) bool { return m.bySession[p.session] == p }
 // tick does what is due and gives the time until something may be again. The caller holds mu.
 func (m *mesh) tick(now time.Duration) time.Duration {
 	next := meshIdle
-	if m.relink.Swap(false) {
-		m.refreshLinks(now)
-		next = askEvery // for those that were asked a moment ago
+	if m.relink.Load() {
+		if rest := m.relinked + askEvery - now; rest > 0 { // changes come in several steps
+			next = min(next, rest)
+		} else {
+			m.refreshLinks(now)
+		}
 	}
 	for _, p := range m.peers {
 		m.look(now, p)
@@ -169,6 +173,7 @@ func (m *mesh) look(now time.Duration, p *peer) {
 		m.initiate(now, p)
 	}
 	m.publish(p)
+	m.release(p)
 	m.judge(now, p)
 }
 
@@ -178,7 +183,8 @@ func (p *peer) callable() bool { return p.path != nil || len(p.endpoints) > 0 }
 
 // active reports whether the peer needs attention more often than once a second.
 func (p *peer) active(now time.Duration) bool {
-	return now-time.Duration(p.sentAt.Load()) < 3*time.Second || p.path != nil && p.path.unanswered > 0
+	asked := p.path != nil && p.path.unanswered > 0 && p.session.Current() != nil
+	return asked || now-time.Duration(p.sentAt.Load()) < 3*time.Second
 }
 
 // publish gives the loops what they need to send to the peer now.
@@ -191,7 +197,8 @@ func (m *mesh) publish(p *peer) {
 		return
 	}
 	next := sender{
-		t: t, sock: p.path.sock, to: p.path.remote, payload: p.path.payload(), caps: p.session.Caps(),
+		t: t, sock: p.path.sock, to: p.path.remote, source: p.path.source,
+		payload: p.path.payload(), caps: p.session.Caps(),
 	}
 	if old != nil && *old == next {
 		return
@@ -231,9 +238,11 @@ func transmit(sock *socket, to netip.AddrPort, datagram []byte) error {
 	return msg[0].Err
 }
 
-// sendControl seals a control message with t and sends it. It gives the number of datagrams of t
-// that were sent before it.
-func sendControl(t *session.Transport, sock *socket, to netip.AddrPort, plain []byte) (uint64, error) {
+// sendControl seals a control message with t, a session of the peer, and sends it. It gives the
+// number of datagrams of t that were sent before it. Any goroutine may call it.
+func (p *peer) sendControl(
+	t *session.Transport, sock *socket, to netip.AddrPort, plain []byte,
+) (uint64, error) {
 	counter, ok := t.Reserve(1)
 	if !ok {
 		return 0, errWornOut
@@ -241,6 +250,7 @@ func sendControl(t *session.Transport, sock *socket, to netip.AddrPort, plain []
 	dg := make([]byte, wire.Overhead+len(plain))
 	wire.Header{Index: t.RemoteIndex(), Counter: counter, Last: true}.Put(dg)
 	t.Seal(dg, plain)
+	p.txDatagrams.Add(1)
 	return counter, transmit(sock, to, dg)
 }
 
@@ -256,7 +266,7 @@ func (m *mesh) goodbye() {
 // close ends the sessions with a peer and tells it.
 func (m *mesh) close(p *peer) {
 	if snd := p.send.Swap(nil); snd != nil {
-		_, _ = sendControl(snd.t, snd.sock, snd.to, wire.AppendClose(nil)) // it finds out anyway
+		_, _ = p.sendControl(snd.t, snd.sock, snd.to, wire.AppendClose(nil)) // it finds out anyway
 	}
 }
 

@@ -1,12 +1,16 @@
 package tunnel_test
 
 import (
+	"context"
+	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/udp"
 )
 
 // TestApplyPeers changes who the peers are while the node runs.
@@ -118,6 +122,89 @@ func TestApplyFirstPeer(t *testing.T) {
 		w.pass(time.Second)
 		if got := b.bodies(); !slices.Contains(got, "after") {
 			t.Errorf("heard %q", got)
+		}
+	})
+}
+
+// TestApplyKey has a peer come back with another key and the same name: what is pinned to it stays.
+func TestApplyKey(t *testing.T) {
+	simulate(t, 31, func(w *world) {
+		a, b := w.pair()
+		far := station(0x77)
+		a.options.Segments[0].Static = []tunnel.StaticEntry{{MAC: far, Peer: b.name}}
+		start(a, b)
+		w.talk(a, b, 3*time.Second)
+
+		b.stop()
+		b.options.Mesh.Key = nodeKey(99)
+		b.start()
+		a.options.Mesh.Peers = []tunnel.PeerOptions{b.asPeer()}
+		a.apply(true)
+		w.talk(a, b, 5*time.Second)
+		b.bodies()
+		a.inject(bare, plainFrame(far, station(a.i), "pinned"))
+		a.inject(bare, plainFrame(everybody, station(a.i), "everybody"))
+		w.pass(5 * time.Second)
+		if got := b.bodies(); !slices.Equal(got, []string{"pinned", "everybody"}) {
+			t.Errorf("heard %q", got)
+		}
+		var pinned []control.FDBEntry
+		for _, e := range a.FDB(control.FDBFilter{}).Entries {
+			if e.Kind == control.EntryStatic {
+				pinned = append(pinned, e)
+			}
+		}
+		if len(pinned) != 1 || pinned[0].MAC != far || pinned[0].Port.Name != b.name {
+			t.Errorf("pinned are %+v", pinned)
+		}
+	})
+}
+
+// TestApplyFirstPeerAgain takes the first peer after its port could not be had at first.
+func TestApplyFirstPeerAgain(t *testing.T) {
+	simulate(t, 32, func(w *world) {
+		a, b := w.add(), w.add()
+		b.knows(a)
+		b.calledBy(a)
+		other := netip.AddrPortFrom(a.addr.Addr(), a.addr.Port()+1)
+		a.options.Mesh.Listen = append(a.options.Mesh.Listen, other)
+		taken, err := a.host.Listen(other, udp.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(a, b)
+		a.options.Segments = slices.Clone(a.options.Segments)
+		a.knows(b)
+		a.apply(false)
+		w.pass(time.Second)
+		if err := taken.Close(); err != nil {
+			t.Fatal(err)
+		}
+		a.apply(true)
+		w.talk(a, b, 6*time.Second)
+	})
+}
+
+// TestApplyNameByAddress puts an address in place of a name that does not resolve: nothing is said
+// of the name any more.
+func TestApplyNameByAddress(t *testing.T) {
+	simulate(t, 33, func(w *world) {
+		a, b := w.pair()
+		b.calledBy(a)
+		a.options.Mesh.Peers[0].Endpoints = []string{"nas.example.net:42420"}
+		a.options.Lookup = func(context.Context, []string) ([]netip.AddrPort, error) {
+			return nil, errors.New("nas.example.net does not resolve")
+		}
+		start(a, b)
+		w.pass(time.Minute)
+		if got := a.Status().Warnings; len(got) != 1 || got[0].Code != "name_unresolved" {
+			t.Fatalf("warnings %+v", got)
+		}
+		a.options.Mesh.Peers = []tunnel.PeerOptions{b.asPeer()}
+		a.apply(true)
+		t.Logf("up after %v", w.talk(a, b, time.Second))
+		if got := a.Status().Warnings; len(got) > 0 {
+			t.Errorf("warnings %+v", got)
 		}
 	})
 }

@@ -120,8 +120,8 @@ var unsealedDrops = []sealedDrop{
 				d.raw(d.message1(i))
 			}
 		},
-		places{socket: map[string]uint64{"auth": 20, "rate_limit": 2}},
-		0,
+		places{socket: map[string]uint64{"auth": 20, "cookie_needed": 2}},
+		2,
 	},
 	{
 		"too many handshakes",
@@ -334,8 +334,8 @@ func TestDropsOnTheWayOut(t *testing.T) {
 		simulate(t, 8, func(w *world) {
 			a, b := w.pair()
 			start(a, b)
+			w.pass(5 * time.Second) // the first frames of all may find no session yet
 			w.talk(a, b, 3*time.Second)
-			w.pass(5 * time.Second)
 			a.host.SetMTU(1300)
 			a.inject(bare, ipFrame(station(2), station(1), 1400))
 			w.pass(0)

@@ -1,6 +1,7 @@
 package tunnel_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -8,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -140,6 +144,54 @@ func (w *world) underAttack(r *rogue, attack attack, a, b *member) {
 	w.pass(10 * time.Second)
 	a.bodies()
 	w.talk(a, b, time.Second)
+}
+
+// TestOverlongFrames has a peer with good keys send messages longer than any frame, to a device that
+// super-frames have to be cut for. Their segments are longer than any frame as well.
+func TestOverlongFrames(t *testing.T) {
+	const size = 32900 // of a chunk; two are less than a buffer holds
+	for name, ends := range map[string]bool{"whole": true, "without an end": false} {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, 30, func(w *world) {
+				a, of := w.add(), w.add()
+				a.knows(of).calledBy(of)
+				a.plainDevice()
+				start(a)
+				r := w.rogue(of, a)
+				m := make([]byte, 2*size)
+				h, f := overlongFrame()
+				h.Put(m)
+				copy(m[offload.HeaderLen:], f)
+				base := r.reserve(2)
+				first := wire.Header{VNI: 7, Counter: base, Flags: wire.FlagOffload}
+				second := first
+				second.Counter, second.Chunk, second.Last = base+1, 1, ends
+				r.raw(r.seal(first, m[:size]), r.seal(second, m[size:]))
+				w.pass(time.Second)
+				for _, f := range a.device.Frames() {
+					if len(f.Bytes) > tundev.BufLen {
+						t.Errorf("the device gets a frame of %d bytes", len(f.Bytes))
+					}
+				}
+				r.raw(r.frame(plainFrame(everybody, station(of.i), "alive")))
+				w.pass(time.Second)
+				if got := a.bodies(); !slices.Contains(got, "alive") {
+					t.Errorf("heard %q", got)
+				}
+			})
+		})
+	}
+}
+
+// overlongFrame is a UDP super-frame as long as IPv6 can say, whose first segment is nearly as long.
+func overlongFrame() (offload.Header, []byte) {
+	f := make([]byte, 14+40+65535)
+	copy(f, plainFrame(station(1), station(2), ""))
+	copy(f[12:], []byte{0x86, 0xdd, 0x60, 0, 0, 0, 0xff, 0xff, ether.ProtoUDP, 64})
+	binary.BigEndian.PutUint16(f[58:], 65535)
+	return offload.Header{
+		Flags: offload.NeedsCsum, GSOType: offload.GSOUDPL4, GSOSize: 65510, CsumStart: 54, CsumOffset: 6,
+	}, f
 }
 
 // heap is how many bytes are in use.

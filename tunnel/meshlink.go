@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tunnel/chunk"
@@ -27,16 +28,16 @@ type meshlink struct {
 	reader udp.Reader
 	in     ingress
 
-	genuine   *inbound // whose datagrams of this message were authentic
-	genuines  uint64   // and how many
-	last      *inbound // of the datagram before: most often it is the next one's too
-	pool      chunk.Pool
-	parts     map[*peer]*reception
-	lastPart  *reception   // of the chunk before
-	waiting   []*reception // those with messages that are not whole yet
-	deadline  time.Time    // the socket's; zero when it has none
-	scratch   []byte       // a frame put together from what came of it
-	answering []byte       // a pong on its way out
+	genuine  *inbound             // whose datagrams of this message were authentic
+	genuines uint64               // and how many
+	table    *map[uint32]*inbound // the mesh's, as of the datagram before
+	last     *inbound             // that datagram's: most often it is the next one's too
+	pool     chunk.Pool
+	parts    map[*peer]*reception
+	lastPart *reception   // of the chunk before
+	waiting  []*reception // those with messages that are not whole yet
+	deadline time.Time    // the socket's; zero when it has none
+	scratch  []byte       // a frame put together from what came of it
 }
 
 // A reception puts the messages of one peer together that came in chunks.
@@ -50,7 +51,7 @@ type reception struct {
 func newMeshlink(n *Node, sock *socket) *meshlink {
 	return &meshlink{
 		n: n, sock: sock, reader: sock.NewReader(), in: newIngress(n),
-		parts: make(map[*peer]*reception), answering: make([]byte, 0, wire.Overhead+wire.PongLen),
+		parts: make(map[*peer]*reception),
 	}
 }
 
@@ -109,8 +110,8 @@ func (l *meshlink) receive(data []byte, dg *udp.Datagram) {
 // handshake leaves a handshake to the mesh, if its sender knows whom it talks to: everything else
 // costs a hash, and gets no answer.
 func (l *meshlink) handshake(data []byte, dg *udp.Datagram) {
-	if !l.n.mesh.screen(data) {
-		l.dropDatagram(data, dg, nil, drop.Auth)
+	if reason := l.n.mesh.screen(data); reason != drop.None {
+		l.dropDatagram(data, dg, nil, reason)
 		return
 	}
 	e := meshEvent{sock: l.sock, from: dg.From, data: append([]byte(nil), data...)}
@@ -123,10 +124,13 @@ func (l *meshlink) handshake(data []byte, dg *udp.Datagram) {
 
 // session finds the session that a datagram is for.
 func (l *meshlink) session(index uint32) *inbound {
-	if l.last != nil && l.last.t.Index() == index && !l.last.t.Expired(l.in.now) {
-		return l.last
+	if table := l.n.mesh.table.Load(); table != l.table { // what was there may be no more
+		l.table, l.last = table, nil
 	}
-	in := (*l.n.mesh.table.Load())[index]
+	in := l.last
+	if in == nil || in.t.Index() != index {
+		in = (*l.table)[index]
+	}
 	if in == nil || in.t.Expired(l.in.now) {
 		return nil
 	}
@@ -319,8 +323,7 @@ func (l *meshlink) control(in *inbound, plain []byte, dg *udp.Datagram) {
 		answer := wire.Pong{
 			Number: wire.ParsePing(plain).Number, Observed: dg.From, Received: in.t.Received(),
 		}
-		l.answering = answer.Append(l.answering[:0])
-		_, _ = sendControl(in.t, l.sock, dg.From, l.answering) // the peer asks again
+		_, _ = in.peer.sendControl(in.t, l.sock, dg.From, answer.Append(nil)) // the peer asks again
 	case wire.TypePong, wire.TypeClose, wire.TypeConflict:
 		e := meshEvent{peer: in.peer, t: in.t, sock: l.sock, from: dg.From}
 		e.data = append([]byte(nil), plain...)
@@ -347,6 +350,9 @@ func (l *meshlink) accept(p *peer, vni uint32, meta offload.Header, frame ether.
 		return
 	}
 	ip, reason := vxlan.CheckInner(frame)
+	if len(frame) > tundev.BufLen { // no device gives such a frame
+		reason = drop.Malformed
+	}
 	if reason == drop.None && frame.Src() == s.mac {
 		reason = drop.OwnMAC
 	}
@@ -374,8 +380,14 @@ func (l *meshlink) dropDatagram(data []byte, dg *udp.Datagram, p *peer, reason d
 	l.n.captureOuter(data, dg.From, l.sock, 0, name, reason, true)
 }
 
-// screen reports whether a handshake's sender knows our key. Meshlinks call it.
-func (m *mesh) screen(data []byte) bool {
-	e := m.screener.Load()
-	return e != nil && e.Screen(data)
+// screen says what speaks against a handshake: its sender does not know our key, or nobody has
+// asked. Meshlinks call it.
+func (m *mesh) screen(data []byte) drop.Reason {
+	switch e := m.screener.Load(); {
+	case e == nil || !e.Screen(data):
+		return drop.Auth
+	case !e.Awaited(data):
+		return drop.NoSession
+	}
+	return drop.None
 }

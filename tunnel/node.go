@@ -85,15 +85,16 @@ func (n *Node) open() (err error) {
 			return err
 		}
 	}
+	// The mesh's port is a given one: it comes before the pool, which takes what is free.
+	if err = n.mesh.add(n.options.Mesh.Peers); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(n.options.Segments, func(o SegmentOptions) bool { return o.Plain.exist() }) {
 		opened, err := openSockets(n.options.ListenUDP, n.options.Listen)
 		if err != nil {
 			return err
 		}
 		n.sockets = opened
-	}
-	if err = n.mesh.add(n.options.Mesh.Peers); err != nil {
-		return err
 	}
 	for _, o := range n.options.Segments {
 		s, err := n.openSegment(o)

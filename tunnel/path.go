@@ -31,6 +31,7 @@ const (
 type path struct {
 	sock   *socket
 	remote netip.AddrPort
+	source netip.Addr // our own address on the way there, as far as the routes tell
 	search *pmtu.Search
 	since  time.Time
 
@@ -63,22 +64,22 @@ func (m *mesh) setPath(now time.Duration, p *peer, sock *socket, remote netip.Ad
 		p.path.unanswered = 0
 		return
 	}
-	link := m.n.underlayMTU(remote)
+	link, source := m.n.underlay(remote)
 	p.path = &path{
-		sock: sock, remote: remote, since: m.n.wall(), search: pmtu.New(remote.Addr().Is6(), link),
-		asked: now,
+		sock: sock, remote: remote, source: source, since: m.n.wall(),
+		search: pmtu.New(remote.Addr().Is6(), link), asked: now,
 	}
 	m.n.log.Info("path", "peer", p.name, "remote", remote)
 	m.publish(p)
 }
 
-// underlayMTU is the MTU of the link that datagrams to a peer leave by.
-func (n *Node) underlayMTU(to netip.AddrPort) int {
+// underlay is the MTU of the link that datagrams to a peer leave by, and their source.
+func (n *Node) underlay(to netip.AddrPort) (mtu int, source netip.Addr) {
 	r := n.routes.to(to, &PlainOptions{}, self{})
 	if r.mtu == 0 {
-		return defaultMTU
+		return defaultMTU, r.source
 	}
-	return r.mtu + overhead(to.Addr())
+	return r.mtu + overhead(to.Addr()), r.source
 }
 
 // loops says why a peer's address must not be used, as the end of a sentence: it leads into the
@@ -94,19 +95,19 @@ func (n *Node) loops(to netip.AddrPort) string {
 // refreshLinks looks again how large packets may be on the links that the paths begin with. Our own
 // address may be another too, which the peers learn from the next datagram: they get one now.
 func (m *mesh) refreshLinks(now time.Duration) {
+	m.relink.Store(false)
+	m.relinked = now
 	for _, p := range m.peers {
 		pa, t := p.path, p.session.Current()
 		if pa == nil {
 			continue
 		}
 		before := pa.search.Size()
-		pa.search.SetCeiling(now, m.n.underlayMTU(pa.remote))
+		link, source := m.n.underlay(pa.remote)
+		pa.source = source
+		pa.search.SetCeiling(now, link)
 		m.resized(p, before)
-		switch {
-		case t == nil:
-		case now-pa.asked < askEvery: // changes come in several steps
-			m.relink.Store(true)
-		case m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive}) == nil:
+		if t != nil && m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive}) == nil {
 			pa.asked = now
 		}
 	}
@@ -177,7 +178,7 @@ func (m *mesh) probe(now time.Duration, p *peer, t *session.Transport) {
 		if !udp.IsTooBig(err) {
 			break
 		}
-		if link := m.n.underlayMTU(pa.remote); link < size {
+		if link, _ := m.n.underlay(pa.remote); link < size {
 			pa.search.SetCeiling(now, link)
 		}
 		pa.search.TooBig(now, size)

@@ -56,7 +56,8 @@ type sender struct {
 	t       *session.Transport
 	sock    *socket
 	to      netip.AddrPort
-	payload int // bytes of plaintext that fit a datagram
+	source  netip.Addr // our own address, if it is known
+	payload int        // bytes of plaintext that fit a datagram
 	caps    session.Caps
 }
 

@@ -3,6 +3,8 @@ package tunnel
 import (
 	"encoding/hex"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -120,14 +122,18 @@ func (n *Node) Why(name string) (control.Why, error) {
 		return control.Why{}, err
 	}
 	out := control.Why{Peer: m.status(p), Summary: p.summary(), Fixes: p.fixes(m)}
+	var static []netip.AddrPort
 	for _, a := range p.endpoints {
+		a = n.scoped(a)
+		static = append(static, a)
 		out.Candidates = append(out.Candidates, p.candidate(a.String(), control.CandidateStatic))
 	}
-	if pa := p.path; pa != nil && !slices.Contains(p.endpoints, pa.remote) {
+	if pa := p.path; pa != nil && !slices.Contains(static, pa.remote) {
 		out.Candidates = append(out.Candidates, p.candidate(pa.remote.String(), control.CandidateLearned))
 	}
-	for _, e := range p.options.Endpoints {
-		if p.lookup != "" && strings.Contains(p.lookup, strings.Split(e, ":")[0]) {
+	for _, e := range p.options.names() {
+		host, _, _ := net.SplitHostPort(e)
+		if strings.Contains(p.lookup, host) {
 			out.Candidates = append(out.Candidates, control.Candidate{
 				Address: e, Kind: control.CandidateStatic, State: control.CandidateUnresolved,
 				LastResult: p.lookup,

@@ -12,7 +12,7 @@ import (
 )
 
 // pingLife is how long an answer is waited for.
-const pingLife = 5 * time.Second
+const pingLife = control.MaxPingTimeout
 
 // A pingWhy says what a ping is to find out.
 type pingWhy uint8
@@ -51,7 +51,7 @@ func (ps pings) expire(now time.Duration) {
 	}
 }
 
-// drop forgets the others of a group.
+// dropGroup forgets the others of a group.
 func (ps pings) dropGroup(group uint64) {
 	for number, q := range ps {
 		if q.group == group {
@@ -63,13 +63,13 @@ func (ps pings) dropGroup(group uint64) {
 // ping sends a ping. Its number is a secret until it arrives.
 func (m *mesh) ping(now time.Duration, p *peer, t *session.Transport, q *ping) error {
 	number := rand.Uint64()
-	q.at, q.t = now, t
-	p.pings[number] = q // before it is sent: the answer may be quick
-	sent, err := sendControl(t, q.sock, q.to, wire.Ping{Number: number}.Append(nil, q.size))
-	if q.sent = sent; err != nil {
-		delete(p.pings, number)
+	sent, err := p.sendControl(t, q.sock, q.to, wire.Ping{Number: number}.Append(nil, q.size))
+	if err != nil {
+		return err
 	}
-	return err
+	q.at, q.t, q.sent = now, t, sent
+	p.pings[number] = q // the answer waits for the caller's lock
+	return nil
 }
 
 // pong takes in an answer. Only one that comes from where the ping went proves a path.

@@ -56,13 +56,13 @@ func (r *resolver) run(ctx context.Context) error {
 // round looks up every name once and reports whether all were found.
 func (r *resolver) round(ctx context.Context) bool {
 	all := true
-	for name, wanted := range r.m.names() {
+	for p, wanted := range r.m.names() {
 		found, err := r.m.n.options.Lookup(ctx, wanted)
 		if ctx.Err() != nil {
 			return true
 		}
 		all = all && err == nil
-		r.m.resolved(name, wanted, found, err)
+		r.m.resolved(p, wanted, found, err)
 	}
 	return all
 }
@@ -73,10 +73,8 @@ func (m *mesh) names() map[*peer][]string {
 	defer m.mu.Unlock()
 	out := make(map[*peer][]string)
 	for _, p := range m.peers {
-		for _, e := range p.options.Endpoints {
-			if _, err := netip.ParseAddrPort(e); err != nil {
-				out[p] = append(out[p], e)
-			}
+		if names := p.options.names(); len(names) > 0 {
+			out[p] = names
 		}
 	}
 	return out
@@ -87,7 +85,7 @@ func (m *mesh) names() map[*peer][]string {
 func (m *mesh) resolved(p *peer, wanted []string, found []netip.AddrPort, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.knows(p) {
+	if !m.knows(p) || !slices.Equal(wanted, p.options.names()) { // it has others since
 		return
 	}
 	p.lookup = ""
@@ -107,6 +105,16 @@ func (m *mesh) resolved(p *peer, wanted []string, found []netip.AddrPort, err er
 	}
 }
 
+// names are the endpoints that need a look-up.
+func (o *PeerOptions) names() (out []string) {
+	for _, e := range o.Endpoints {
+		if _, err := netip.ParseAddrPort(e); err != nil {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // addresses are the endpoints that need no look-up.
 func (o *PeerOptions) addresses() (out []netip.AddrPort) {
 	for _, e := range o.Endpoints {
@@ -120,7 +128,10 @@ func (o *PeerOptions) addresses() (out []netip.AddrPort) {
 // scoped gives an address with the index of its zone's interface instead of the name, which is how
 // datagrams from there come in.
 func (n *Node) scoped(a netip.AddrPort) netip.AddrPort {
-	if index := n.routes.index(a.Addr().Zone()); a.Addr().Zone() != "" && index != 0 {
+	if a.Addr().Zone() == "" {
+		return a
+	}
+	if index := n.routes.index(a.Addr().Zone()); index != 0 {
 		return netip.AddrPortFrom(a.Addr().WithZone(strconv.Itoa(index)), a.Port())
 	}
 	return a

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/drop"
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
@@ -84,26 +83,4 @@ func overhead(a netip.Addr) int {
 		return vxlan.OverheadIPv6
 	}
 	return vxlan.OverheadIPv4
-}
-
-// loops reports whether a frame is our own datagram to remote coming back for another round: its
-// route leads through a bridge that the segment's device is in.
-func (r *route) loops(frame ether.Frame, ip ether.IP, remote netip.AddrPort) bool {
-	if ip.Proto != ether.ProtoUDP || ip.Fragment || !r.source.IsValid() ||
-		ip.Transport+ether.UDPHeaderLen > len(frame) {
-		return false
-	}
-	port := uint16(frame[ip.Transport+2])<<8 | uint16(frame[ip.Transport+3])
-	if port != remote.Port() {
-		return false
-	}
-	var src, dst netip.Addr
-	if ip.Version == 4 {
-		src = netip.AddrFrom4([4]byte(frame[ip.Offset+12:]))
-		dst = netip.AddrFrom4([4]byte(frame[ip.Offset+16:]))
-	} else {
-		src = netip.AddrFrom16([16]byte(frame[ip.Offset+8:]))
-		dst = netip.AddrFrom16([16]byte(frame[ip.Offset+24:]))
-	}
-	return dst == remote.Addr().WithZone("") && src == r.source
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -37,7 +38,7 @@ func (r *kernelRoutes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
 	}
 	out := &route{state: control.VTEPOK}
 	if name != "" {
-		link, err := r.handle.LinkByName(name)
+		link, err := r.link(name)
 		if err != nil {
 			return noRoute(noInterface + name)
 		}
@@ -58,6 +59,15 @@ func (r *kernelRoutes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
 	return out.fill(r, &found[0], to, own)
 }
 
+// link finds an interface by its name, or by its index: datagrams come with that in their zone.
+func (r *kernelRoutes) link(name string) (netlink.Link, error) {
+	link, err := r.handle.LinkByName(name)
+	if index, notIndex := strconv.Atoi(name); err != nil && notIndex == nil {
+		return r.handle.LinkByIndex(index)
+	}
+	return link, err
+}
+
 // fill takes over what the kernel said.
 func (out *route) fill(r *kernelRoutes, k *netlink.Route, to netip.AddrPort, own self) *route {
 	remote := to.Addr()
@@ -68,7 +78,7 @@ func (out *route) fill(r *kernelRoutes, k *netlink.Route, to netip.AddrPort, own
 	switch k.Type {
 	case unix.RTN_LOCAL:
 		if own.hears(to) {
-			return loop(fmt.Sprintf("%s is this node itself; leave it out of its remotes", to))
+			return loop(fmt.Sprintf("%s is this node itself; leave it out", to))
 		}
 	case unix.RTN_BROADCAST:
 		return loop(fmt.Sprintf("%s is a broadcast address, which this node hears too", remote))

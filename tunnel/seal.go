@@ -130,7 +130,7 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8) drop.Reason {
 	if !ok {
 		return drop.TooBig
 	}
-	total := n + plan.Copy + plan.Count*wire.Overhead
+	total := plan.Total() + plan.Count*wire.Overhead
 	if len(z.arena)-z.used < total {
 		z.flush()
 	}
@@ -151,7 +151,7 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8) drop.Reason {
 	}
 	out := udp.Message{To: snd.to, TTL: meshTTL, TOS: tos}
 	w := way{sock: snd.sock, to: &pr.party, mode: meshMode}
-	z.out.add(z.arena, start, z.used, min(plan.Size+wire.Overhead, z.used-start), &out, &w)
+	z.out.add(z.arena, start, z.used, plan.Len(0)+wire.Overhead, &out, &w)
 	return drop.None
 }
 

@@ -54,6 +54,10 @@ func (u *uplink) forward(n int, h offload.Header) {
 		return
 	}
 	p.ip, _ = ether.ParseIP(p.frame) // what is no sane IP packet crosses as it is
+	if p.ip.Proto == ether.ProtoUDP && s.node.sent(p.frame, p.ip) {
+		s.dropInner(p.frame, devicePort, drop.Loop)
+		return
+	}
 	vlan := p.frame.VLAN()
 	if reason := s.learn(devicePort, vlan, p.frame.Src(), now); reason != drop.None {
 		s.dropInner(p.frame, devicePort, reason)

@@ -188,7 +188,7 @@ func (m *message) datagrams(t testing.TB, index uint32, counter uint64, size int
 		plain := bytes.Clone(data[from:to])
 		if h.Last && plan.Copy > 0 {
 			h.Flags |= wire.FlagHeaders
-			plain = plan.AppendCopy(plain, data)
+			plain = append(append(plain, data[:plan.Copy-1]...), byte(plan.Copy-1))
 		}
 		d = append(d, datagram{h, plain})
 	}

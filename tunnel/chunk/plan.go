@@ -66,9 +66,3 @@ func (p Plan) Len(i int) int {
 
 // Total is the length of all plaintexts together.
 func (p Plan) Total() int { return p.n + p.Copy }
-
-// AppendCopy appends what the last chunk ends with when Copy is not 0: the headers, of which head
-// holds at least all, and how long they are.
-func (p Plan) AppendCopy(b, head []byte) []byte {
-	return append(append(b, head[:p.Copy-1]...), byte(p.Copy-1))
-}

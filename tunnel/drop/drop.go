@@ -45,7 +45,7 @@ const (
 
 	// Sending.
 	TooBig     // larger than the path carries and not allowed to be cut
-	Loop       // the remote is routed into the segment's own device
+	Loop       // the remote is routed into the segment's own device, or this is our own datagram
 	SendError  // the socket refused the datagram
 	DeviceDown // the device is gone or down and is being made again
 	DeviceFull // the device refused the frame

@@ -68,7 +68,7 @@ func bake(secret [32]byte, from netip.AddrPort, purpose []byte) [macLen]byte {
 
 // provesAddress reports whether mac2 of a message 1 was made with a cookie for its source.
 func (e *Endpoint) provesAddress(now time.Duration, from netip.AddrPort, b []byte) bool {
-	return e.jar.check(now, from, nil, func(cookie [macLen]byte) bool {
+	return !zero(mac2(b)) && e.jar.check(now, from, nil, func(cookie [macLen]byte) bool {
 		want := authenticate(cookie[:], beforeMAC2(b))
 		return hmac.Equal(want[:], mac2(b))
 	})

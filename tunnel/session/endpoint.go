@@ -35,7 +35,7 @@ type Options struct {
 }
 
 // An Endpoint is this node's side of every handshake. One goroutine at a time may use it, with its
-// peers, except for Screen.
+// peers, except for Screen and Awaited.
 type Endpoint struct {
 	o        Options
 	public   PublicKey
@@ -46,11 +46,13 @@ type Endpoint struct {
 	mac1    *checker    // of what is sent to us
 	cookies cipher.AEAD // seals the cookies we give
 	jar     jar
-	limiter limiter
+	claimed limiter // by addresses that may be anybody's
+	proven  limiter // by those that are the sender's: nobody else can use up what they have
 	load    bucket
 
 	peers   map[PublicKey]*Peer
 	indices map[uint32]*Peer // of attempts and transports, ours
+	awaited awaited
 }
 
 // New makes an endpoint without peers.
@@ -67,10 +69,12 @@ func New(o Options) *Endpoint {
 		mac1:     newChecker(receiverKey(o.Secret, public, "vxmesh1 mac1")),
 		cookies:  cookieAEAD(o.Secret, public),
 		jar:      newJar(o.Rand),
-		limiter:  limiter{buckets: map[netip.Prefix]bucket{}},
+		claimed:  limiter{buckets: map[netip.Prefix]bucket{}},
+		proven:   limiter{buckets: map[netip.Prefix]bucket{}},
 		load:     bucket{level: loadRate},
 		peers:    map[PublicKey]*Peer{},
 		indices:  map[uint32]*Peer{},
+		awaited:  awaited{indices: map[uint32]bool{}},
 	}
 }
 
@@ -119,6 +123,20 @@ func (e *Endpoint) Screen(datagram []byte) bool {
 		return false
 	}
 	return kind == wire.Cookie || e.mac1.check(beforeMAC1(datagram), mac1(datagram))
+}
+
+// Awaited reports whether a datagram that passed Screen is one that somebody waits for: a message
+// 1, or what is for the latest message 1 of ours to a peer. Cookies have no mac1, so this is what
+// keeps strangers from having Receive called as often as they like. Any goroutine may call it; it
+// does not allocate.
+func (e *Endpoint) Awaited(datagram []byte) bool {
+	switch wire.KindOf(datagram) {
+	case wire.Handshake2:
+		return e.awaited.has(receiver(datagram))
+	case wire.Cookie:
+		return e.awaited.has(cookieReceiver(datagram))
+	}
+	return true
 }
 
 // An Event is something about a handshake that people should be told.

@@ -2,8 +2,8 @@ package session
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
+	"sync"
 	"time"
 
 	"github.com/flynn/noise"
@@ -33,6 +33,7 @@ func (p *Peer) begin(challenge [macLen]byte) []byte {
 	}
 	a.message = p.seal(out)
 	p.attempt = a
+	p.e.awaited.add(a.index)
 	return a.message
 }
 
@@ -46,8 +47,33 @@ func (p *Peer) seal(message []byte) []byte {
 func (p *Peer) abandon() {
 	if p.attempt != nil {
 		delete(p.e.indices, p.attempt.index)
+		p.e.awaited.remove(p.attempt.index)
 		p.attempt = nil
 	}
+}
+
+// awaited are the indices of the attempts. Any number of goroutines may use it.
+type awaited struct {
+	mu      sync.RWMutex
+	indices map[uint32]bool
+}
+
+func (w *awaited) add(index uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.indices[index] = true
+}
+
+func (w *awaited) remove(index uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.indices, index)
+}
+
+func (w *awaited) has(index uint32) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.indices[index]
 }
 
 // attempted finds the peer whose attempt has this index.
@@ -75,6 +101,7 @@ func (e *Endpoint) receiveMessage2(now time.Duration, b []byte) Result {
 		return Result{Peer: p, Reason: drop.Auth}
 	}
 	p.attempt = nil // the transport has the index now
+	e.awaited.remove(a.index)
 	p.number = max(p.number, h.counter)
 	p.learn(&h)
 	t := p.transport(agreement{
@@ -98,7 +125,7 @@ func (p *Peer) agrees(h *payload) bool {
 // receiveCookie repeats message 1 as the peer wants it: with proof of our address, or made anew
 // with its challenge. It does so once, or two nodes could be made to ask each other for ever.
 func (e *Endpoint) receiveCookie(b []byte) Result {
-	p := e.attempted(binary.BigEndian.Uint32(b[cookieReceiverAt:]))
+	p := e.attempted(cookieReceiver(b))
 	if p == nil {
 		return Result{Reason: drop.NoSession}
 	}

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// addressRate is how many messages 1 of one address are looked at in a second: a NAT with many
-	// nodes behind it gets along, a flood costs 20 key agreements.
+	// addressRate is how many messages 1 of one address are looked at in a second, and as many again
+	// with proof of it: a NAT with many nodes behind it gets along, a flood costs 40 key agreements.
 	addressRate = 20
 	// loadRate is how many there may be from everywhere before addresses must be proven.
 	loadRate = 100

@@ -77,17 +77,30 @@ func TestLimitIsBounded(t *testing.T) {
 	}
 }
 
+// However many messages come from an address, 20 a second cost anything, and who receives there
+// gets through: whoever only says that it is his cannot receive the cookie.
 func TestFloodOfOneAddress(t *testing.T) {
 	a, b := newPair(t)
 	now := time.Second
 	for i := range 40 {
 		r := b.Receive(now, a.addr, a.call())
-		if limited := r.Reason == drop.RateLimit; limited != (i >= 20) || limited && r.Reply != nil {
+		if limited := r.Reason == drop.CookieNeeded; limited != (i >= 20) || limited != (r.New == nil) {
 			t.Fatalf("message %d: %+v", i, r)
 		}
 	}
 	if r := b.Receive(now, b.addr, a.call()); r.New == nil {
 		t.Errorf("another address: %+v", r)
+	}
+	for i := range 40 {
+		cookie := b.Receive(now, a.addr, a.call())
+		if len(cookie.Reply) != CookieLen {
+			t.Fatalf("%+v", cookie)
+		}
+		r := b.Receive(now, a.addr, a.Receive(now, b.addr, cookie.Reply).Reply)
+		if limited := r.Reason == drop.RateLimit; limited != (i >= 20) || limited != (r.New == nil) ||
+			limited && r.Reply != nil {
+			t.Fatalf("message %d with a cookie: %+v", i, r)
+		}
 	}
 }
 

@@ -47,6 +47,8 @@ func sender(b []byte) uint32    { return binary.BigEndian.Uint32(b[senderAt:]) }
 func receiver(b []byte) uint32  { return binary.BigEndian.Uint32(b[receiverAt:]) }
 func noisePart(b []byte) []byte { return b[noiseAt : len(b)-macsLen] }
 
+func cookieReceiver(b []byte) uint32 { return binary.BigEndian.Uint32(b[cookieReceiverAt:]) }
+
 // Both macs cover all that stands before them.
 func beforeMAC1(b []byte) []byte { return b[:len(b)-32] }
 func mac1(b []byte) []byte       { return b[len(b)-32 : len(b)-16] }

@@ -13,10 +13,11 @@ import (
 
 // receiveMessage1 goes from what costs least to what costs most.
 func (e *Endpoint) receiveMessage1(now time.Duration, from netip.AddrPort, b []byte) Result {
-	if !e.limiter.allow(now, from.Addr()) {
-		return Result{Reason: drop.RateLimit}
-	}
-	if !e.load.take(now, loadRate) && !e.provesAddress(now, from, b) {
+	if e.provesAddress(now, from, b) {
+		if !e.proven.allow(now, from.Addr()) {
+			return Result{Reason: drop.RateLimit}
+		}
+	} else if !e.claimed.allow(now, from.Addr()) || !e.load.take(now, loadRate) {
 		reply := e.demand(b, e.jar.bake(now, from, nil), 0)
 		return Result{Reply: reply, Reason: drop.CookieNeeded}
 	}

@@ -109,10 +109,6 @@ func (t *Transport) Open(dst, datagram []byte) ([]byte, drop.Reason) {
 // Received is how many datagrams were taken.
 func (t *Transport) Received() uint64 { return t.window.taken.Load() }
 
-// Highest is one above the highest counter taken, so that Highest less [Transport.Received] is how
-// many datagrams were lost or are still to come.
-func (t *Transport) Highest() uint64 { return t.window.next.Load() }
-
 // nonce is the part of the header with the counter in it, which never comes twice under one key.
 func nonce(datagram []byte) []byte { return datagram[4:wire.HeaderLen] }
 

@@ -24,15 +24,14 @@ const (
 	ConflictLen = 19
 )
 
+// least is how long a message of each type is at least.
+var least = [...]int{
+	TypePing: PingLen, TypePong: PongLen, TypeClose: CloseLen, TypeConflict: ConflictLen,
+}
+
 // TypeOf tells the type of a control message, 0 when it is none or too short for its type.
 func TypeOf(b []byte) Type {
-	if len(b) == 0 {
-		return 0
-	}
-	least, ok := map[Type]int{
-		TypePing: PingLen, TypePong: PongLen, TypeClose: CloseLen, TypeConflict: ConflictLen,
-	}[Type(b[0])]
-	if !ok || len(b) < least {
+	if len(b) == 0 || int(b[0]) >= len(least) || len(b) < least[b[0]] {
 		return 0
 	}
 	return Type(b[0])
