@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -53,18 +55,23 @@ func (r *resolver) run(ctx context.Context) error {
 	}
 }
 
+// lookups bounds how many are under way at a time: a slow name must not keep the others waiting.
+const lookups = 16
+
 // round looks up every name once and reports whether all were found.
 func (r *resolver) round(ctx context.Context) bool {
-	all := true
+	var g errgroup.Group
+	g.SetLimit(lookups)
 	for p, wanted := range r.m.names() {
-		found, err := r.m.n.options.Lookup(ctx, wanted)
-		if ctx.Err() != nil {
-			return true
-		}
-		all = all && err == nil
-		r.m.resolved(p, wanted, found, err)
+		g.Go(func() error {
+			found, err := r.m.n.options.Lookup(ctx, wanted)
+			if ctx.Err() == nil {
+				r.m.resolved(p, wanted, found, err)
+			}
+			return err
+		})
 	}
-	return all
+	return g.Wait() == nil || ctx.Err() != nil
 }
 
 // names gives the endpoints of each peer that are not addresses, by the peer.

@@ -14,7 +14,12 @@ import (
 // to everybody, and so on for ever.
 func (n *Node) sent(frame ether.Frame, ip ether.IP) bool {
 	src, dst, ok := udpEnds(frame, ip)
-	if !ok {
+	switch {
+	case !ok:
+		return false
+	case n.mesh.sent(src, dst):
+		return true
+	case n.sockets.listening == nil: // no segment has VTEPs
 		return false
 	}
 	for _, s := range *n.segments.Load() {
@@ -22,7 +27,7 @@ func (n *Node) sent(frame ether.Frame, ip ether.IP) bool {
 			return true
 		}
 	}
-	return n.mesh.sent(src, dst)
+	return false
 }
 
 // sent reports whether a datagram is one to a VTEP. They leave from many ports.
