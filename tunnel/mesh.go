@@ -204,7 +204,6 @@ func (m *mesh) publish(p *peer) {
 		return
 	}
 	p.send.Store(&next)
-	m.release(p)
 }
 
 // publishTable gives the loops the sessions that receive.
@@ -219,14 +218,7 @@ func (m *mesh) publishTable() {
 }
 
 // sender gives the socket that speaks an address's family, or nil.
-func (m *mesh) sender(to netip.Addr) *socket {
-	for _, s := range m.sockets {
-		if s.Is6() == to.Is6() {
-			return s
-		}
-	}
-	return nil
-}
+func (m *mesh) sender(to netip.Addr) *socket { return firstOf(m.sockets, to.Is6()) }
 
 // transmit sends one datagram.
 func transmit(sock *socket, to netip.AddrPort, datagram []byte) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,23 @@ func TestWhyUnresolved(t *testing.T) {
 		}
 		if !slices.Equal(unresolved, []string{"nas.example.net:42420"}) {
 			t.Errorf("%v do not resolve", unresolved)
+		}
+	})
+}
+
+// TestWhyUnsendable does not speak of firewalls where this machine itself sends nothing.
+func TestWhyUnsendable(t *testing.T) {
+	simulate(t, 37, func(w *world) {
+		a, b := w.pair()
+		a.options.Mesh.Peers[0].Endpoints = []string{"[2001:db8::7]:42420"} // and no IPv6 here
+		start(a)
+		w.pass(time.Second)
+		why, err := a.Why(b.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(why.Fixes) != 1 || !strings.Contains(why.Fixes[0], "[2001:db8::7]:42420: listen.mesh has no") {
+			t.Errorf("%q", why.Fixes)
 		}
 	})
 }

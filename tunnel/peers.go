@@ -3,6 +3,7 @@ package tunnel
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -205,6 +206,9 @@ func (p *peer) fixes(m *mesh) []string {
 	case "left":
 		return []string{"start vxmesh there again"}
 	}
+	if refused := p.unsendable(); refused != nil {
+		return refused
+	}
 	port := "its mesh port"
 	if len(p.endpoints) > 0 {
 		port = fmt.Sprintf("UDP port %d", p.endpoints[0].Port())
@@ -215,6 +219,19 @@ func (p *peer) fixes(m *mesh) []string {
 	}
 	if len(m.sockets) > 0 {
 		out = append(out, "this node listens on "+m.sockets[0].name())
+	}
+	return out
+}
+
+// unsendable says for each address that was tried why nothing can be sent there; nil when something
+// was sent to one of them, and the cause lies elsewhere.
+func (p *peer) unsendable() (out []string) {
+	for _, address := range slices.Sorted(maps.Keys(p.results)) {
+		r := p.results[address]
+		if r.state != control.CandidateNoRoute {
+			return nil
+		}
+		out = append(out, fmt.Sprintf("this machine cannot send to %s: %s; mend that first", address, r.words))
 	}
 	return out
 }

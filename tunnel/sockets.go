@@ -122,8 +122,11 @@ func (ss *sockets) sender(to netip.Addr, fixed bool, hash uint32) *socket {
 }
 
 // first gives the first listening socket of a family, or nil.
-func (ss *sockets) first(v6 bool) *socket {
-	for _, s := range ss.listening {
+func (ss *sockets) first(v6 bool) *socket { return firstOf(ss.listening, v6) }
+
+// firstOf gives the first socket of a family in a list, or nil.
+func firstOf(list []*socket, v6 bool) *socket {
+	for _, s := range list {
 		if s.Is6() == v6 {
 			return s
 		}
