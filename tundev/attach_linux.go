@@ -12,7 +12,7 @@ import (
 
 const tunPath = "/dev/net/tun"
 
-// openTun gives a descriptor that is in no poller and on no interface yet. It belongs to the
+// openTun gives a descriptor that is on no interface yet. It belongs to the
 // network namespace of the calling thread for good.
 func openTun() (int, error) {
 	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)

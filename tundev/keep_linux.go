@@ -210,7 +210,7 @@ func (t *tap) setRight() (changed bool, err error) {
 
 // reattach hands f a second descriptor for the open file of the present queue. The file stays the
 // same because it belongs to the network namespace that Open was called in, the descriptor changes
-// because the poller remembers that the old one was in error.
+// so that whoever is at the old one leaves it.
 func (t *tap) reattach(f func(fd int) error) error {
 	var fd int
 	var err error

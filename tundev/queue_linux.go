@@ -3,13 +3,12 @@ package tundev
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vxmesh/vxmesh/internal/wait"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
 )
@@ -23,8 +22,7 @@ var (
 // A queue is one attachment to the kernel's TAP. When the TAP is removed its queue is broken for
 // good and the device gets another.
 type queue struct {
-	file *os.File // holds the descriptor while calls are under way, wakes the reader when closed
-	conn syscall.RawConn
+	file *wait.Descriptor
 
 	broken   atomic.Bool   // the TAP below is gone
 	replaced chan struct{} // closed when the device has another queue
@@ -32,36 +30,34 @@ type queue struct {
 	r reader // owned by the one goroutine that reads
 }
 
-// newQueue takes over fd, which must be attached already: the poller would remember the error
-// state of a descriptor that is on no interface.
+// newQueue takes over fd, even on failure. It must be attached already: one that is on no interface
+// is in error.
 func newQueue(fd int) (*queue, error) {
-	file := os.NewFile(uintptr(fd), tunPath)
-	conn, err := file.SyscallConn()
+	file, err := wait.New(fd)
 	if err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("open %s: %w", tunPath, err)
+		return nil, err
 	}
-	q := &queue{file: file, conn: conn, replaced: make(chan struct{})}
+	q := &queue{file: file, replaced: make(chan struct{})}
 	q.r.init()
 	return q, nil
 }
 
 // control runs f on the descriptor, which stays open meanwhile.
 func (q *queue) control(f func(fd int)) error {
-	return q.conn.Control(func(fd uintptr) { f(int(fd)) })
+	return q.file.Do(func(fd uintptr) { f(int(fd)) })
 }
 
 // read reads one frame into buf: ErrWouldBlock when there is none, ErrDown when there will be none
 // from this queue any more.
-func (q *queue) read(buf []byte, wait bool) (int, offload.Header, error) {
+func (q *queue) read(buf []byte, patient bool) (int, offload.Header, error) {
 	r := &q.r
 	r.iov[1].Base = &buf[0]
 	r.iov[1].SetLen(len(buf))
 	var err error
-	if wait {
-		err = q.conn.Read(r.untilFrame)
+	if patient {
+		err = q.file.Read(r.untilFrame)
 	} else {
-		err = q.conn.Control(r.once) // not in the poller's way: one system call
+		err = q.file.Do(r.once)
 	}
 	r.iov[1].Base = nil
 	switch {
@@ -75,7 +71,7 @@ func (q *queue) read(buf []byte, wait bool) (int, offload.Header, error) {
 
 // write writes the frame that w has gathered.
 func (q *queue) write(w *writer) error {
-	if err := q.conn.Control(w.once); err != nil {
+	if err := q.file.Do(w.once); err != nil {
 		return ErrDown // closed: replaced just now, or for good
 	}
 	switch w.errno {

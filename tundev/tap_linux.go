@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/vxmesh/vxmesh/internal/wait"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
 )
@@ -153,6 +154,15 @@ func (t *tap) ReadFrame(buf []byte, wait bool) (int, offload.Header, error) {
 			return 0, h, err
 		}
 	}
+}
+
+// Descriptor is readable when ReadFrame has a frame. It is another one after the device was made
+// again, and nil while it is gone.
+func (t *tap) Descriptor() *wait.Descriptor {
+	if q := t.queue.Load(); !q.broken.Load() {
+		return q.file
+	}
+	return nil
 }
 
 // await waits until the broken queue q has a successor.

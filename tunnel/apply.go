@@ -39,7 +39,7 @@ func (n *Node) Apply(o Options) error {
 		n.remove(s.vni)
 		s.close()
 	}
-	n.mesh.start(n.running)
+	n.mesh.start()
 	n.keeper.wake()
 	n.resolver.wake()
 	return nil

@@ -28,26 +28,27 @@ func newDownlink(n *Node, sock *socket) *downlink {
 	return &downlink{n: n, sock: sock, reader: sock.NewReader(), in: newIngress(n)}
 }
 
-// run carries datagrams until the socket is closed.
-func (d *downlink) run() error {
-	for {
-		datagrams, err := d.reader.Read()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		case err != nil: // an ICMP error that the kernel reports here; nothing is lost by going on
-			d.n.log.Debug("receive", "socket", d.sock.LocalAddr(), "err", err)
-			continue
-		}
-		d.in.now = d.n.now()
-		for i := range datagrams {
-			from := datagrams[i].From // VTEPs are told apart without zones
-			datagrams[i].From = netip.AddrPortFrom(from.Addr().WithZone(""), from.Port())
-			d.split(&datagrams[i])
-		}
-		d.in.flush()
+// carry takes the datagrams that have arrived into their segments.
+func (d *downlink) carry(wait bool) error {
+	datagrams, err := d.reader.Read(wait)
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return errEnded
+	case err != nil: // an ICMP error that the kernel reports here; nothing is lost by going on
+		d.n.log.Debug("receive", "socket", d.sock.LocalAddr(), "err", err)
+		return nil
 	}
+	d.in.now = d.n.now()
+	for i := range datagrams {
+		from := datagrams[i].From // VTEPs are told apart without zones
+		datagrams[i].From = netip.AddrPortFrom(from.Addr().WithZone(""), from.Port())
+		d.split(&datagrams[i])
+	}
+	d.in.flush()
+	return nil
 }
+
+func (d *downlink) endpoint() any { return d.sock.Conn }
 
 // split takes a message apart again that the kernel merged. One whose first inner packet is as
 // long as the whole is a super-frame that a virtual link delivered in one piece; the segment size

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 )
@@ -164,12 +162,12 @@ func (n *Node) caps() session.Caps {
 	return all
 }
 
-// start starts the loops of sockets that have none yet.
-func (m *mesh) start(g *errgroup.Group) {
+// start has the sockets read that nobody reads yet. The caller holds the node's mu.
+func (m *mesh) start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for ; m.started < len(m.sockets); m.started++ {
-		g.Go(newMeshlink(m.n, m.sockets[m.started]).run)
+		m.n.serve(newMeshlink(m.n, m.sockets[m.started]))
 	}
 }
 

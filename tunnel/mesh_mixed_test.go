@@ -43,7 +43,7 @@ func (w *world) switchbox(i int) *switchbox {
 func (v *switchbox) run() {
 	reader := v.conn.NewReader()
 	for {
-		batch, err := reader.Read()
+		batch, err := reader.Read(true)
 		if err != nil {
 			return
 		}

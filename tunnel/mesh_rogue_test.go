@@ -87,7 +87,7 @@ func (r *rogue) transport() *session.Transport {
 func (r *rogue) run() {
 	reader := r.conn.NewReader()
 	for {
-		batch, err := reader.Read()
+		batch, err := reader.Read(true)
 		if err != nil {
 			return
 		}

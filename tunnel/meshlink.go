@@ -55,28 +55,29 @@ func newMeshlink(n *Node, sock *socket) *meshlink {
 	}
 }
 
-// run carries datagrams until the socket is closed.
-func (l *meshlink) run() error {
-	for {
-		datagrams, err := l.reader.Read()
-		l.in.now = l.n.now()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			l.deadline = time.Time{}
-			_ = l.sock.SetReadDeadline(l.deadline) // closed: the next Read tells
-		case err != nil: // an ICMP error that the kernel reports here; nothing is lost by going on
-			l.n.log.Debug("receive", "socket", l.sock.LocalAddr(), "err", err)
-			continue
-		}
-		for i := range datagrams {
-			l.split(&datagrams[i])
-		}
-		l.expire()
-		l.in.flush()
+// carry takes the datagrams that have arrived into their segments.
+func (l *meshlink) carry(wait bool) error {
+	datagrams, err := l.reader.Read(wait)
+	l.in.now = l.n.now()
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return errEnded
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		l.deadline = time.Time{}
+		_ = l.sock.SetReadDeadline(l.deadline) // closed: the next Read tells
+	case err != nil: // an ICMP error that the kernel reports here; nothing is lost by going on
+		l.n.log.Debug("receive", "socket", l.sock.LocalAddr(), "err", err)
+		return nil
 	}
+	for i := range datagrams {
+		l.split(&datagrams[i])
+	}
+	l.expire()
+	l.in.flush()
+	return nil
 }
+
+func (l *meshlink) endpoint() any { return l.sock.Conn }
 
 // split takes a message apart again that the kernel merged.
 func (l *meshlink) split(dg *udp.Datagram) {

@@ -39,6 +39,7 @@ type Node struct {
 	mu      sync.Mutex // held by Apply and Run while segments come and go
 	running *errgroup.Group
 	ctx     context.Context // of Run; segments that come later start under it
+	loop    *eventLoop      // of Run
 }
 
 // New opens the sockets and devices of a node. What it opened is closed by the end of [Node.Run],
@@ -138,14 +139,14 @@ func (n *Node) checkFamilies(o SegmentOptions) error {
 func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	n.mu.Lock()
-	n.running, n.ctx = g, ctx
+	n.running, n.ctx, n.loop = g, ctx, newEventLoop(g.Go)
 	for _, sock := range n.sockets.listening {
-		g.Go(newDownlink(n, sock).run)
+		n.serve(newDownlink(n, sock))
 	}
 	for _, s := range n.segmentList() {
 		n.startSegment(s)
 	}
-	n.mesh.start(g)
+	n.mesh.start()
 	n.mu.Unlock()
 	g.Go(func() error { return n.keeper.run(ctx) })
 	g.Go(func() error { return n.mesh.run(ctx) })
@@ -158,6 +159,7 @@ func (n *Node) Run(ctx context.Context) error {
 		n.running = nil // Apply starts nothing any more
 		n.mesh.goodbye()
 		n.closeIO()
+		n.loop.close()
 		return nil
 	})
 	err := g.Wait()
@@ -165,9 +167,9 @@ func (n *Node) Run(ctx context.Context) error {
 	return err
 }
 
-// startSegment starts the loops of a segment. The caller holds mu.
+// startSegment has a segment's device read and kept alive. The caller holds mu.
 func (n *Node) startSegment(s *segment) {
-	n.running.Go(s.up.run)
+	n.serve(s.up)
 	ctx := n.ctx
 	n.running.Go(func() error { return s.dev.Run(ctx) })
 }

@@ -15,7 +15,7 @@ import (
 //
 //	device -> switch -> egress
 //
-// One goroutine owns it. It reads until the device has nothing more and then sends the batch.
+// One goroutine owns it.
 type uplink struct {
 	s   *segment
 	out *egress
@@ -23,27 +23,27 @@ type uplink struct {
 
 func newUplink(s *segment) *uplink { return &uplink{s: s, out: newEgress(s)} }
 
-// run carries frames until the device is closed.
-func (u *uplink) run() error {
-	for {
-		n, h, err := u.s.dev.ReadFrame(u.out.room(), true)
-		u.out.now = u.s.node.now()
-		for ; err == nil; n, h, err = u.s.dev.ReadFrame(u.out.room(), false) {
-			u.forward(n, h)
-			if u.out.full() {
-				break
-			}
-		}
-		u.out.flush()
-		switch {
-		case err == nil, errors.Is(err, tundev.ErrWouldBlock):
-		case errors.Is(err, tundev.ErrClosed):
-			return nil
-		default:
-			return err
+// carry reads until the device has nothing more or the batch is full, and sends the batch.
+func (u *uplink) carry(wait bool) error {
+	n, h, err := u.s.dev.ReadFrame(u.out.room(), wait)
+	u.out.now = u.s.node.now()
+	for ; err == nil; n, h, err = u.s.dev.ReadFrame(u.out.room(), false) {
+		u.forward(n, h)
+		if u.out.full() {
+			break
 		}
 	}
+	u.out.flush()
+	switch {
+	case errors.Is(err, tundev.ErrWouldBlock):
+		return nil
+	case errors.Is(err, tundev.ErrClosed):
+		return errEnded
+	}
+	return err
 }
+
+func (u *uplink) endpoint() any { return u.s.dev }
 
 // forward asks the switch who gets the frame of n bytes that was read last, and queues it.
 func (u *uplink) forward(n int, h offload.Header) {

@@ -50,13 +50,13 @@ func join(ctx context.Context, g *globals, path string) error {
 	return joinError(d.run(ctx))
 }
 
-// leaveProcessors has Go's scheduler use half of the processors. The kernel does more than half of the
-// work, inside the loops' own system calls and on the other side of the device, and a scheduler with
-// nothing to run spins for a while on each processor it has before it lets go. GOMAXPROCS in the
-// environment wins.
+// leaveProcessors has Go's scheduler use half of the processors, and two at least. The kernel does more
+// than half of the work, inside the loops' own system calls and on the other side of the device, and a
+// scheduler with nothing to run spins for a while on each processor it has before it lets go.
+// GOMAXPROCS in the environment wins.
 func leaveProcessors() {
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2))
+		runtime.GOMAXPROCS(max(2, runtime.NumCPU()/2))
 	}
 }
 

@@ -91,7 +91,7 @@ var importRules = []importRule{
 	{
 		"tunnel/udp",
 		[]string{"..."},
-		[]string{"tundev/offload", "tunnel/drop"},
+		[]string{"tundev/offload", "tunnel/drop", "internal/wait"},
 		"a batching socket carries datagrams and does not know what is in them",
 	},
 	{

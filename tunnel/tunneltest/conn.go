@@ -181,9 +181,9 @@ func (c *Conn) receive(p packet) {
 	c.arrival.Broadcast()
 }
 
-// wait waits for packets, and for the lock, which it leaves to the caller to give back whatever it
-// returns.
-func (c *Conn) wait() error {
+// await takes the lock, which it leaves to the caller to give back whatever it returns, and with wait
+// waits for packets.
+func (c *Conn) await(wait bool) error {
 	c.mu.Lock()
 	for {
 		switch {
@@ -191,7 +191,7 @@ func (c *Conn) wait() error {
 			return net.ErrClosed
 		case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
 			return os.ErrDeadlineExceeded
-		case len(c.queue) > 0:
+		case len(c.queue) > 0 || !wait:
 			return nil
 		}
 		c.arrival.Wait()

@@ -85,7 +85,7 @@ func TestSegments(t *testing.T) {
 		if err := p.b.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		batch, err := p.reader.Read()
+		batch, err := p.reader.Read(true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestMerge(t *testing.T) {
 		}
 		msg := []udp.Message{{To: p.toB, Data: []byte("ii"), TOS: 1}}
 		other.Write(msg, udp.Mode{})
-		batch, err := p.reader.Read()
+		batch, err := p.reader.Read(true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestMergeLimits(t *testing.T) {
 		if err := p.send(all...); err != nil {
 			t.Fatal(err)
 		}
-		batch, err := p.reader.Read()
+		batch, err := p.reader.Read(true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +309,7 @@ func TestBorrowed(t *testing.T) {
 		if err := p.send("first"); err != nil {
 			t.Fatal(err)
 		}
-		batch, err := p.reader.Read()
+		batch, err := p.reader.Read(true)
 		if err != nil || string(batch[0].Data) != "first" {
 			t.Fatal(batch, err)
 		}
@@ -329,7 +329,7 @@ func TestReadDeadline(t *testing.T) {
 			t.Errorf("%d datagrams after %v, want none after 3 s", len(got), time.Since(start))
 		}
 		// A deadline that has passed, and one that is moved while a Read waits.
-		if _, err := p.reader.Read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := p.reader.Read(true); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("reading after the deadline gives %v", err)
 		}
 		if err := p.b.SetReadDeadline(time.Time{}); err != nil {
@@ -337,7 +337,7 @@ func TestReadDeadline(t *testing.T) {
 		}
 		done := make(chan error)
 		go func() {
-			_, err := p.reader.Read()
+			_, err := p.reader.Read(true)
 			done <- err
 		}()
 		synctest.Wait()
@@ -360,7 +360,7 @@ func TestClose(t *testing.T) {
 		}{{p.a, func() { p.a.Close() }}, {p.b, p.net.Close}} {
 			done := make(chan error)
 			go func() {
-				_, err := end.c.NewReader().Read()
+				_, err := end.c.NewReader().Read(true)
 				done <- err
 			}()
 			synctest.Wait()
@@ -480,7 +480,7 @@ func TestRealClock(t *testing.T) {
 	wg.Wait()
 	want += int(p.link.Counts(p.ha).Duplicated)
 	for got < want {
-		batch, err := p.reader.Read()
+		batch, err := p.reader.Read(true)
 		if err != nil {
 			t.Fatalf("%v after %d of %d datagrams", err, got, want)
 		}

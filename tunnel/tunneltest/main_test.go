@@ -98,7 +98,7 @@ func drain(t testing.TB, c udp.Conn, r udp.Reader, d time.Duration) (got []recei
 		t.Fatal(err)
 	}
 	for {
-		batch, err := r.Read()
+		batch, err := r.Read(true)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return got
 		}

@@ -20,8 +20,8 @@ type reader struct {
 // overwritten by the next.
 func (c *Conn) NewReader() udp.Reader { return &reader{c: c} }
 
-// Read waits for datagrams and returns what has arrived, borrowed until the next Read.
-func (r *reader) Read() ([]udp.Datagram, error) {
+// Read returns what has arrived, borrowed until the next Read. With wait it waits for the first.
+func (r *reader) Read(wait bool) ([]udp.Datagram, error) {
 	for _, d := range r.datagrams {
 		for i := range d.Data {
 			d.Data[i] = spent
@@ -29,7 +29,7 @@ func (r *reader) Read() ([]udp.Datagram, error) {
 	}
 	r.datagrams = r.datagrams[:0]
 	merges := r.c.h.merging()
-	err := r.c.wait()
+	err := r.c.await(wait)
 	defer r.c.mu.Unlock()
 	if err != nil {
 		return nil, err

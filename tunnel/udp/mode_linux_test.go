@@ -37,7 +37,7 @@ func (s *Socket) kernelMode(t *testing.T) (m Mode) {
 		level, discover = unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER
 		noCheckLevel, noCheck = unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_TX
 	}
-	err := s.raw.Control(func(fd uintptr) {
+	err := s.file.Do(func(fd uintptr) {
 		pmtu, err := unix.GetsockoptInt(int(fd), level, discover)
 		if err != nil {
 			t.Error(err)

@@ -59,8 +59,8 @@ func setSockoptsIPv6(fd int) error {
 // setMode changes the socket to mode.
 func (s *Socket) setMode(mode Mode) error {
 	var err error
-	if cerr := s.raw.Control(func(fd uintptr) { err = setMode(int(fd), s.v6, mode) }); cerr != nil {
-		return cerr
+	if cerr := s.file.Do(func(fd uintptr) { err = setMode(int(fd), s.v6, mode) }); cerr != nil {
+		return closedError(cerr)
 	}
 	return err
 }
@@ -93,6 +93,6 @@ func setMode(fd int, v6 bool, mode Mode) error {
 func (s *Socket) Lost() uint64 {
 	const skMeminfoDrops = 8 // index in SO_MEMINFO's array (linux/sock_diag.h)
 	var info [9]uint32
-	_ = s.raw.Control(func(fd uintptr) { getMeminfo(fd, &info) })
+	_ = s.file.Do(func(fd uintptr) { getMeminfo(fd, &info) })
 	return uint64(info[skMeminfoDrops])
 }

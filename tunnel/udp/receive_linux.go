@@ -2,10 +2,7 @@ package udp
 
 import (
 	"encoding/binary"
-	"errors"
-	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"unsafe"
 
@@ -64,14 +61,18 @@ func (s *Socket) NewReader() Reader {
 	return r
 }
 
-// Read waits for datagrams and returns what has arrived, borrowed until the next Read. After Close
-// it returns [net.ErrClosed]; other errors are the kernel's and pass.
-func (r *reader) Read() ([]Datagram, error) {
+// Read returns what has arrived, borrowed until the next Read. With wait it waits for the first.
+// After Close it returns [net.ErrClosed]; other errors are the kernel's and pass.
+func (r *reader) Read(wait bool) ([]Datagram, error) {
 	for {
-		if err := r.s.raw.Read(r.call); errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, os.ErrDeadlineExceeded
-		} else if err != nil {
-			return nil, net.ErrClosed
+		var err error
+		if wait {
+			err = r.s.file.Read(r.call)
+		} else {
+			err = r.s.file.TryRead(r.call)
+		}
+		if err != nil {
+			return nil, closedError(err)
 		}
 		switch r.errno {
 		case 0:
@@ -79,6 +80,8 @@ func (r *reader) Read() ([]Datagram, error) {
 				r.parse(i)
 			}
 			return r.datagrams[:r.n], nil
+		case unix.EAGAIN:
+			return nil, nil
 		case unix.EINTR:
 		default:
 			return nil, r.errno

@@ -17,9 +17,9 @@ type reader struct {
 // NewReader makes a reader for the socket, which only one goroutine may use.
 func (s *Socket) NewReader() Reader { return &reader{s: s, buffer: make([]byte, MaxDatagram)} }
 
-// Read waits for a datagram, borrowed until the next Read. After Close it returns [net.ErrClosed];
-// other errors are the system's and pass.
-func (r *reader) Read() ([]Datagram, error) {
+// Read waits for a datagram, borrowed until the next Read, whatever wait says: this system's loops
+// read from one socket each. After Close it returns [net.ErrClosed]; other errors are the system's and pass.
+func (r *reader) Read(bool) ([]Datagram, error) {
 	n, from, err := r.s.conn.ReadFromUDPAddrPort(r.buffer)
 	switch {
 	case errors.Is(err, net.ErrClosed):

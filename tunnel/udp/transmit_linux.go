@@ -79,7 +79,7 @@ func (t *transmitter) sendBatch(msgs []Message) {
 	}
 	for i := 0; i < len(msgs); {
 		t.pending, t.sent, t.errno = t.headers[i:len(msgs)], 0, 0
-		if err := t.s.raw.Write(t.call); err != nil {
+		if err := t.s.file.Write(t.call); err != nil {
 			for ; i < len(msgs); i++ {
 				msgs[i].fail(msgs[i].Datagrams(), net.ErrClosed)
 			}

@@ -83,8 +83,8 @@ type Conn interface {
 	NewReader() Reader
 	// Write sends msgs in order. Any number of goroutines may write; see [Socket.Write].
 	Write(msgs []Message, mode Mode)
-	// SetReadDeadline makes a Read that waits at t give [os.ErrDeadlineExceeded]; the zero Time lets
-	// it wait for ever.
+	// SetReadDeadline makes a Read after t give [os.ErrDeadlineExceeded]; the zero Time lets it wait
+	// for ever. Whoever reads sets it.
 	SetReadDeadline(t time.Time) error
 	// LocalAddr is the address the socket is bound to, with the port it really has.
 	LocalAddr() netip.AddrPort
@@ -98,17 +98,16 @@ type Conn interface {
 
 // A Reader receives from one socket into buffers of its own.
 type Reader interface {
-	// Read waits for datagrams and returns what has arrived, borrowed until the next Read. After
-	// Close it returns [net.ErrClosed]; other errors pass.
-	Read() ([]Datagram, error)
+	// Read returns what has arrived, borrowed until the next Read. With wait it waits for the first,
+	// without there may be none. After Close it returns [net.ErrClosed]; other errors pass.
+	Read(wait bool) ([]Datagram, error)
 }
 
 var _ Conn = (*Socket)(nil)
 
 // A Socket is one bound UDP socket of one address family.
 type Socket struct {
-	conn  *net.UDPConn
-	raw   syscall.RawConn
+	handle
 	local netip.AddrPort
 	v6    bool
 
@@ -132,12 +131,10 @@ func Listen(local netip.AddrPort, o Options) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", local, unwrapListen(err))
 	}
-	s.conn = pc.(*net.UDPConn)
-	if s.raw, err = s.conn.SyscallConn(); err != nil {
-		s.conn.Close()
+	s.local = pc.LocalAddr().(*net.UDPAddr).AddrPort()
+	if s.handle, err = newHandle(pc.(*net.UDPConn)); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", local, err)
 	}
-	s.local = s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	s.tx.init(s)
 	return s, nil
 }
@@ -155,12 +152,6 @@ func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
 // Is6 reports whether the socket speaks IPv6.
 func (s *Socket) Is6() bool { return s.v6 }
-
-// SetReadDeadline bounds how long a Read waits.
-func (s *Socket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }
-
-// Close wakes every Read and Write, which then return [net.ErrClosed].
-func (s *Socket) Close() error { return s.conn.Close() }
 
 // Write sends msgs in order, in the given mode. Each message says itself what of it was refused; a
 // message that fails does not keep the others back. Write waits while the socket's buffer is

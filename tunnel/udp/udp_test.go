@@ -45,7 +45,7 @@ func receive(t testing.TB, s *udp.Socket, r udp.Reader, n int) (got []datagram) 
 	late := time.AfterFunc(10*time.Second, func() { s.Close() })
 	defer late.Stop()
 	for len(got) < n {
-		batch, err := r.Read()
+		batch, err := r.Read(true)
 		if err != nil {
 			t.Fatalf("%v after %d datagrams of %d", err, len(got), n)
 		}
@@ -247,7 +247,7 @@ func TestCloseWakesRead(t *testing.T) {
 		receive(t, s, r, 1)
 		done := make(chan error)
 		go func() {
-			_, err := r.Read()
+			_, err := r.Read(true)
 			done <- err
 		}()
 		s.Close()
@@ -317,7 +317,7 @@ func BenchmarkTrain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		a.Write(m, udp.Mode{})
-		if _, err := r.Read(); err != nil {
+		if _, err := r.Read(true); err != nil {
 			b.Fatal(err)
 		}
 	}
