@@ -17,11 +17,11 @@ const (
 	linger = 10 * time.Millisecond
 )
 
-// lingering counts the threads of the process that sleep so. One processor always stays free for the
-// rest of the program.
+// lingering counts the threads of the process that sleep so. Half of the processors always stay free
+// for who is awake: one that is slept on is missed for up to linger.
 var lingering atomic.Int32
 
-var maxLingering = sync.OnceValue(func() int32 { return int32(runtime.GOMAXPROCS(0)) - 1 })
+var maxLingering = sync.OnceValue(func() int32 { return int32(runtime.GOMAXPROCS(0) / 2) })
 
 // A Group waits for several descriptors at once. The zero Group is ready for use.
 type Group struct {
