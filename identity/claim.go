@@ -3,8 +3,9 @@ package identity
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+
+	"github.com/vxmesh/vxmesh/internal/atomicfile"
 )
 
 // ErrInUse is wrapped by what [Claim] returns when another node runs with the identity.
@@ -24,26 +25,14 @@ func Claim(path string) (*Claimed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openToLock(path)
-	if err == nil {
-		if err = lockFile(f); err != nil {
-			_ = f.Close()
-		}
+	f, err := atomicfile.TryLock(path)
+	if errors.Is(err, atomicfile.ErrLocked) {
+		err = ErrInUse
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock identity %s: %w", path, withoutPath(err))
+		return nil, fmt.Errorf("lock identity %s: %w", path, atomicfile.Reason(err))
 	}
 	return &Claimed{i, f}, nil
-}
-
-// openToLock opens the file for writing, which network file systems want for a lock, unless it is
-// there to be read only.
-func openToLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
-		return os.Open(path)
-	}
-	return f, err
 }
 
 // Release lets another node use the identity. It may be called on nil, and more than once.

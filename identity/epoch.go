@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vxmesh/vxmesh/internal/atomicfile"
 )
 
 // epochFile is the name of the file in the state directory, which holds one decimal number.
@@ -30,7 +32,7 @@ func NextEpoch(dir string) (uint32, error) {
 	path := filepath.Join(dir, epochFile)
 	next, err := nextEpoch(path, time.Now())
 	if err != nil {
-		return 0, fmt.Errorf("count start in %s: %w", path, withoutPath(err))
+		return 0, fmt.Errorf("count start in %s: %w", path, atomicfile.Reason(err))
 	}
 	return next, nil
 }
@@ -48,15 +50,7 @@ func nextEpoch(path string, now time.Time) (next uint32, err error) {
 	default:
 		return 0, err
 	}
-	tmp, err := writeBeside(path, fmt.Appendln(nil, next))
-	if err != nil {
-		return 0, err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		_ = os.Remove(tmp)
-		return 0, err
-	}
-	return next, syncDir(filepath.Dir(path))
+	return next, atomicfile.Replace(path, fmt.Appendln(nil, next))
 }
 
 // readEpoch reads the number of the last start; 0 is none.

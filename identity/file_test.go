@@ -66,18 +66,7 @@ func TestCreateTouchesNothingThatExists(t *testing.T) {
 	if text, err := os.ReadFile(path); string(text) != "precious" {
 		t.Errorf("the file is now %q, %v", text, err)
 	}
-	// Nor do file systems without links.
-	tmp, err := writeBeside(path, []byte("new"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := renameNew(tmp, path); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("rename: %v", err)
-	}
-	if err := renameNew(tmp, filepath.Join(dir, "free.key")); err != nil {
-		t.Errorf("rename to a free name: %v", err)
-	}
-	wantFiles(t, dir, "free.key", "identity.key")
+	wantFiles(t, dir, "identity.key")
 }
 
 func TestOpenAtOnce(t *testing.T) {

@@ -45,25 +45,6 @@ func TestFileIsForItsOwnerAlone(t *testing.T) {
 	c.Release()
 }
 
-// A stat is a file of another user, which only root could make.
-type stat struct {
-	fs.FileInfo
-	uid uint32
-}
-
-func (s stat) Sys() any          { return &syscall.Stat_t{Uid: s.uid} }
-func (s stat) Mode() fs.FileMode { return 0o600 }
-
-func TestFileOfAnotherUser(t *testing.T) {
-	us := uint32(os.Geteuid())
-	if err := checkPrivate(stat{uid: us}); err != nil {
-		t.Errorf("our own: %v", err)
-	}
-	if err := checkPrivate(stat{uid: us + 1}); !errors.Is(err, ErrOwner) {
-		t.Errorf("another's: %v", err)
-	}
-}
-
 // Reading a pipe would wait for ever.
 func TestNamedPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "identity.key")

@@ -52,6 +52,10 @@ func (i Identity) PublicKey() [KeySize]byte { return i.public }
 // PrivateKey is the X25519 key of the handshake. It is for the sessions alone.
 func (i Identity) PrivateKey() [KeySize]byte { return i.session }
 
+// SigningKey is the Ed25519 key whose public half [Identity.ID] is the hash of. It signs what the node
+// says of itself, and what it issues where it is an admin.
+func (i Identity) SigningKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(i.signing[:]) }
+
 // The range of the ports that nodes derive: clear of those that 4789 and 8472 stand for, and wide
 // enough that two nodes behind one NAT hardly ever meet.
 const (

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -25,6 +27,7 @@ func TestKnownIdentity(t *testing.T) {
 	}
 	id, public := i.ID(), i.PublicKey()
 	for what, pair := range map[string][2]string{
+		"signed": {hashOf(i.SigningKey()), knownID},
 		"id":     {hex.EncodeToString(id[:]), knownID},
 		"public": {hex.EncodeToString(public[:]), knownPublic},
 		"seed":   {hex.EncodeToString(i.Seed()), knownSeed},
@@ -36,6 +39,11 @@ func TestKnownIdentity(t *testing.T) {
 			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
 		}
 	}
+}
+
+func hashOf(key ed25519.PrivateKey) string {
+	sum := sha256.Sum256(key.Public().(ed25519.PublicKey))
+	return hex.EncodeToString(sum[:])
 }
 
 // A key must not get into a log by way of a struct that is printed.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package identity
+package atomicfile
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 func lockFile(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return ErrInUse
+		return ErrLocked
 	}
 	return err
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package identity
+package atomicfile
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ func checkPrivate(info fs.FileInfo) error {
 	return nil
 }
 
-// syncDir makes sure that a name in the directory survives a power cut.
-func syncDir(dir string) error {
+// SyncDir makes sure that a name in the directory survives a power cut.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package identity
+package atomicfile
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ func lockFile(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()),
 		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return ErrInUse
+		return ErrLocked
 	}
 	return err
 }
