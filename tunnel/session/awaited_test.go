@@ -43,7 +43,7 @@ func TestAwaited(t *testing.T) {
 // TestAwaitedDoesNotAllocate, and junk is not awaited.
 func TestAwaitedDoesNotAllocate(t *testing.T) {
 	a, b := newPair(t)
-	cookie := b.demand(a.call(), [macLen]byte{}, 0)
+	cookie := b.demand(b.newest(), a.call(), [macLen]byte{}, 0)
 	cookie[cookieReceiverAt]++
 	if n := testing.AllocsPerRun(100, func() {
 		if !a.Screen(cookie) || a.Awaited(cookie) {

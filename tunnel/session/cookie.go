@@ -90,13 +90,13 @@ func (p *Peer) purpose() []byte {
 }
 
 // demand makes the cookie datagram that answers message 1 b.
-func (e *Endpoint) demand(b []byte, cookie [macLen]byte, flags byte) []byte {
+func (e *Endpoint) demand(r *realm, b []byte, cookie [macLen]byte, flags byte) []byte {
 	out := make([]byte, cookieSealedAt, CookieLen)
 	wire.PutHandshake(out, wire.Cookie)
 	binary.BigEndian.PutUint32(out[cookieReceiverAt:], sender(b))
 	n := out[cookieNonceAt:cookieSealedAt]
 	fill(e.o.Rand, n)
-	return e.cookies.Seal(out, n, append(cookie[:], flags), mac1(b))
+	return r.cookies.Seal(out, n, append(cookie[:], flags), mac1(b))
 }
 
 // openCookie reads a cookie datagram that answers message 1 with this mac1.

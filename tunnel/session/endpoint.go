@@ -1,12 +1,12 @@
 package session
 
 import (
-	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/flynn/noise"
@@ -20,8 +20,12 @@ type Options struct {
 	Key     PrivateKey
 	ID      [32]byte // this node's id, told to peers
 	Network [32]byte // the network's id: nodes of another network understand nothing
-	Secret  [32]byte // the network's secret: without it nobody gets an answer
 	Epoch   uint32   // greater at every start of the node
+
+	// Secrets are the network's, see [Endpoint.SetSecrets]: without one of them nobody gets an answer.
+	Secrets [][32]byte
+	// Taken reports whether an index is another endpoint's that shares its sockets; nil: there is none.
+	Taken func(index uint32) bool
 
 	Ciphers  []Cipher // those this side takes; nil: both
 	Hardware bool     // AES runs in hardware, see [HardwareAES]
@@ -40,11 +44,9 @@ type Endpoint struct {
 	o        Options
 	public   PublicKey
 	keypair  noise.DHKey
-	psk      []byte
 	prologue []byte
 
-	mac1    *checker    // of what is sent to us
-	cookies cipher.AEAD // seals the cookies we give
+	realms  atomic.Pointer[[]*realm] // by the network's secrets, newest first
 	jar     jar
 	claimed limiter // by addresses that may be anybody's
 	proven  limiter // by those that are the sender's: nobody else can use up what they have
@@ -61,13 +63,10 @@ func New(o Options) *Endpoint {
 		o.Rand = rand.Reader
 	}
 	public := o.Key.Public()
-	return &Endpoint{
+	e := &Endpoint{
 		o: o, public: public,
 		keypair:  noise.DHKey{Private: o.Key[:], Public: public[:]},
-		psk:      derive(o.Secret[:], nil, "vxmesh1 psk"),
 		prologue: append([]byte("vxmesh1"), o.Network[:]...),
-		mac1:     newChecker(receiverKey(o.Secret, public, "vxmesh1 mac1")),
-		cookies:  cookieAEAD(o.Secret, public),
 		jar:      newJar(o.Rand),
 		claimed:  limiter{buckets: map[netip.Prefix]bucket{}},
 		proven:   limiter{buckets: map[netip.Prefix]bucket{}},
@@ -76,6 +75,9 @@ func New(o Options) *Endpoint {
 		indices:  map[uint32]*Peer{},
 		awaited:  awaited{indices: map[uint32]bool{}},
 	}
+	e.realms.Store(new([]*realm))
+	e.SetSecrets(o.Secrets)
+	return e
 }
 
 // SetCaps changes what this side tells of its devices, from the next handshake on.
@@ -95,34 +97,43 @@ func (e *Endpoint) Add(key PublicKey) (*Peer, error) {
 	if _, err := noise.DH25519.DH(e.o.Key[:], key[:]); err != nil {
 		return nil, fmt.Errorf("add peer: %s is no usable key: %w", key, err)
 	}
-	p := &Peer{
-		e: e, key: key,
-		mac1Key: receiverKey(e.o.Secret, key, "vxmesh1 mac1"),
-		cookies: cookieAEAD(e.o.Secret, key),
-	}
+	p := &Peer{e: e, key: key}
 	e.peers[key] = p
 	return p, nil
 }
 
-// Remove forgets a peer. Its transports seal nothing more, and the owner must stop opening with
-// them.
+// Remove forgets a peer, whatever goes on with it. Its transports seal nothing more, and the owner
+// must stop opening with them: [Peer.Expire] returns them. To remove it again does nothing, also when
+// another peer has its key by then.
 func (e *Endpoint) Remove(p *Peer) {
 	p.abandon()
 	for len(p.sessions) > 0 {
 		p.drop(0)
 	}
-	delete(e.peers, p.key)
+	p.series = series{}
+	if e.peers[p.key] == p {
+		delete(e.peers, p.key)
+	}
 }
 
 // Screen reports whether a datagram is worth a [Endpoint.Receive]: a message 1 or 2 of the right
-// length whose mac1 is right, or what may be a cookie. Any goroutine may call it; it does not
-// allocate.
+// length whose mac1 was made with one of the secrets, or what may be a cookie. Any goroutine may
+// call it, also while SetSecrets runs; it does not allocate.
 func (e *Endpoint) Screen(datagram []byte) bool {
-	kind := wire.KindOf(datagram)
+	_, ok := e.screen(wire.KindOf(datagram), datagram)
+	return ok
+}
+
+// screen is Screen, and gives the realm of a message 1 or 2. A cookie does not tell its own.
+func (e *Endpoint) screen(kind wire.Kind, datagram []byte) (r *realm, ok bool) {
 	if kind == wire.Junk || !wellFormed(kind, datagram) {
-		return false
+		return nil, false
 	}
-	return kind == wire.Cookie || e.mac1.check(beforeMAC1(datagram), mac1(datagram))
+	if kind == wire.Cookie {
+		return nil, true
+	}
+	r = e.realmOf(datagram)
+	return r, r != nil
 }
 
 // Awaited reports whether a datagram that passed Screen is one that somebody waits for: a message
@@ -171,31 +182,52 @@ type Result struct {
 	Claim  *Claim // with OwnKey and UnknownPeer
 }
 
+// Peer gives the peer with a key, or nil.
+func (e *Endpoint) Peer(key PublicKey) *Peer { return e.peers[key] }
+
 // Receive takes a handshake datagram. After UnknownPeer the owner may [Endpoint.Add] the peer and
-// give the same datagram again. When New is a session that we began, the owner should send
-// something with it at once and until an answer comes, so that the peer moves to it too.
+// give the same datagram to [Endpoint.ReceiveAgain]. When New is a session that we began, the owner
+// should send something with it at once and until an answer comes, so that the peer moves to it
+// too.
 func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, datagram []byte) Result {
-	if !e.Screen(datagram) {
+	kind := wire.KindOf(datagram)
+	r, ok := e.screen(kind, datagram)
+	if !ok {
 		return Result{Reason: drop.Auth}
 	}
-	switch wire.KindOf(datagram) {
+	switch kind {
 	case wire.Handshake1:
-		return e.receiveMessage1(now, from, datagram)
+		if over := e.limit(now, from, datagram, r); over.Reason != drop.None {
+			return over
+		}
+		return e.receiveMessage1(now, from, datagram, r)
 	case wire.Handshake2:
 		return e.receiveMessage2(now, datagram)
 	}
 	return e.receiveCookie(datagram)
 }
 
+// ReceiveAgain is Receive for a message 1 that brought UnknownPeer just now: it was counted against
+// what its sender may do already.
+func (e *Endpoint) ReceiveAgain(now time.Duration, from netip.AddrPort, datagram []byte) Result {
+	kind := wire.KindOf(datagram)
+	r, ok := e.screen(kind, datagram)
+	if !ok || kind != wire.Handshake1 {
+		return Result{Reason: drop.Auth}
+	}
+	return e.receiveMessage1(now, from, datagram, r)
+}
+
 // suite is the handshake's own; it is not negotiated.
 var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256)
 
-// handshake begins a Noise handshake with the peer of this key, or, as the responder, with anybody.
-func (e *Endpoint) handshake(peer []byte) *noise.HandshakeState {
+// handshake begins a Noise handshake in a realm, with the peer of this key, or, as the responder, with
+// anybody.
+func (e *Endpoint) handshake(r *realm, peer []byte) *noise.HandshakeState {
 	return must(noise.NewHandshakeState(noise.Config{
 		CipherSuite: suite, Random: e.o.Rand, Pattern: noise.HandshakeIK,
 		Initiator: peer != nil, Prologue: e.prologue,
-		PresharedKey: e.psk, PresharedKeyPlacement: 2,
+		PresharedKey: r.psk, PresharedKeyPlacement: 2,
 		StaticKeypair: e.keypair, PeerStatic: peer,
 	}))
 }
@@ -218,6 +250,9 @@ func (e *Endpoint) newIndex(p *Peer) uint32 {
 		var b [4]byte
 		fill(e.o.Rand, b[:])
 		index := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+		if e.o.Taken != nil && e.o.Taken(index) {
+			continue
+		}
 		if index >= wire.MinIndex && e.indices[index] == nil {
 			e.indices[index] = p
 			return index

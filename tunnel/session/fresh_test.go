@@ -133,7 +133,7 @@ func TestCookieIsNoChallenge(t *testing.T) {
 	a, b := newPair(t)
 	connect(t, 0, a, b)
 	b.peer.highest += 1 << 40
-	m := a.peer.begin(b.jar.bake(0, a.addr, nil))
+	m := a.peer.begin(a.newest(), b.jar.bake(0, a.addr, nil))
 	if r := b.Receive(0, a.addr, m); r.Reason != drop.CookieNeeded || r.New != nil {
 		t.Errorf("%+v", r)
 	}
@@ -146,7 +146,7 @@ func TestChallengeOncePerTry(t *testing.T) {
 	b.peer.highest += 1 << 40
 	m1 := a.peer.Initiate(time.Second)
 	m := challenged(t, time.Second, a, b, m1)
-	cookie := b.demand(m, [16]byte{7}, flagChallenge)
+	cookie := b.demand(b.newest(), m, [16]byte{7}, flagChallenge)
 	if r := a.Receive(time.Second, b.addr, cookie); r.Reply != nil || r.Reason != drop.Replay {
 		t.Errorf("a second challenge: %+v", r)
 	}

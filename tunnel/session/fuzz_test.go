@@ -114,10 +114,10 @@ func FuzzCookie(f *testing.F) {
 	a, b := newPair(f)
 	m1 := bytes.Clone(a.call())
 	first := *a.peer.attempt
-	plain, challenge := b.demand(m1, [16]byte{1}, 0), b.demand(m1, [16]byte{1}, flagChallenge)
+	plain, challenge := b.demand(b.newest(), m1, [16]byte{1}, 0), b.demand(b.newest(), m1, [16]byte{1}, flagChallenge)
 	f.Add(plain)
 	f.Add(challenge)
-	f.Add(b.demand(m1, [16]byte{1}, 2))
+	f.Add(b.demand(b.newest(), m1, [16]byte{1}, 2))
 	f.Fuzz(func(t *testing.T, m []byte) {
 		a.peer.abandon()
 		again := first

@@ -99,15 +99,15 @@ func inputs(c Cipher) vector {
 func (v *vector) endpoint(s *side, c Cipher, rand ...blob) *Endpoint {
 	o := Options{
 		Key: PrivateKey(s.Private), ID: [32]byte(s.ID), Network: [32]byte(v.Network),
-		Secret: [32]byte(v.Secret), Epoch: uint32(s.Epoch), Ciphers: []Cipher{c}, Hardware: true,
+		Secrets: [][32]byte{[32]byte(v.Secret)}, Epoch: uint32(s.Epoch), Ciphers: []Cipher{c}, Hardware: true,
 		Caps: CapCsum | CapTSO, Certificate: func() []byte { return []byte("certificate") },
 		Head: func() []byte { return count(0xe0, 40) },
 	}
 	e := New(o)
 	e.o.Rand = bytes.NewReader(bytes.Join(blobs(rand), nil))
 	s.Public = bytes.Clone(e.public[:])
-	s.MAC1Key = receiverKey(o.Secret, e.public, "vxmesh1 mac1")
-	s.CookieKey = receiverKey(o.Secret, e.public, "vxmesh1 cookie")
+	s.MAC1Key = receiverKey(o.Secrets[0], e.public, "vxmesh1 mac1")
+	s.CookieKey = receiverKey(o.Secrets[0], e.public, "vxmesh1 cookie")
 	return e
 }
 
@@ -124,11 +124,11 @@ func (v *vector) compute(t *testing.T, c Cipher) {
 	a := &node{Endpoint: v.endpoint(i, c, i.Index, i.Ephemeral)}
 	b := &node{Endpoint: v.endpoint(r, c, v.CookieNonce, v.CookieNonce, r.Index, r.Ephemeral)}
 	a.peer, b.peer = addPeer(t, a.Endpoint, b.public), addPeer(t, b.Endpoint, a.public)
-	v.PSK, v.Prologue = a.psk, a.prologue
+	v.PSK, v.Prologue = a.newest().psk, a.prologue
 
 	v.Message1 = bytes.Clone(a.call())
-	v.CookieMessage = b.demand(v.Message1, [16]byte(v.Cookie), 0)
-	v.Challenge = b.demand(v.Message1, [16]byte(v.Cookie), flagChallenge)
+	v.CookieMessage = b.demand(b.newest(), v.Message1, [16]byte(v.Cookie), 0)
+	v.Challenge = b.demand(b.newest(), v.Message1, [16]byte(v.Cookie), flagChallenge)
 	v.WithMAC2 = a.Receive(0, b.addr, v.CookieMessage).Reply
 	rb := b.Receive(0, a.addr, v.WithMAC2)
 	v.Message2 = rb.Reply

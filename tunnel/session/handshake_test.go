@@ -113,7 +113,7 @@ func TestHandshakeEveryByteCounts(t *testing.T) {
 // remac makes the mac right again for the receiver, as anybody who has the network's secret can.
 func remac(to *node, m []byte) []byte {
 	m = bytes.Clone(m)
-	mac := authenticate(receiverKey(to.o.Secret, to.public, "vxmesh1 mac1"), beforeMAC1(m))
+	mac := authenticate(receiverKey(to.o.Secrets[0], to.public, "vxmesh1 mac1"), beforeMAC1(m))
 	copy(mac1(m), mac[:])
 	return m
 }
@@ -148,7 +148,7 @@ func TestHandshakeSealed(t *testing.T) {
 
 func TestStrangersGetNoAnswer(t *testing.T) {
 	for name, change := range map[string]func(a, b *Options){
-		"another secret":  func(a, _ *Options) { a.Secret[0]++ },
+		"another secret":  func(a, _ *Options) { a.Secrets[0][0]++ },
 		"another network": func(a, _ *Options) { a.Network[0]++ },
 	} {
 		a, b := newPair(t, change)
@@ -161,7 +161,7 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 // The secret is in the keys themselves, not only in the macs before them.
 func TestSecretIsInTheKeys(t *testing.T) {
 	a, b := newPair(t)
-	a.psk = derive([]byte("another"), nil, "vxmesh1 psk")
+	a.newest().psk = derive([]byte("another"), nil, "vxmesh1 psk")
 	r := b.Receive(0, a.addr, a.call())
 	if r = a.Receive(0, b.addr, r.Reply); r.Reason != drop.Auth || r.New != nil {
 		t.Errorf("message 2 with another secret: %+v", r)
@@ -192,10 +192,9 @@ func TestOwnKey(t *testing.T) {
 	clone := New(options(1))
 	// Nobody adds his own key as a peer, but a clone that is told to call this node does.
 	p := &Peer{
-		e: clone, key: a.public, cookies: clone.cookies,
-		mac1Key: receiverKey(clone.o.Secret, a.public, "vxmesh1 mac1"),
+		e: clone, key: a.public,
 	}
-	r := a.Receive(0, a.addr, p.begin([16]byte{}))
+	r := a.Receive(0, a.addr, p.begin(clone.newest(), [16]byte{}))
 	if r.Event != OwnKey || r.Reason != drop.Auth || r.Reply != nil || r.Claim.Key != a.public {
 		t.Errorf("%+v", r)
 	}
@@ -209,17 +208,17 @@ func forge1(n *node, change func(b []byte)) []byte {
 	b := h.marshal()
 	change(b)
 	m := newMessage(wire.Handshake1, 300, 0)
-	m, _, _, err := n.handshake(n.peer.key[:]).WriteMessage(m, b)
+	m, _, _, err := n.handshake(n.newest(), n.peer.key[:]).WriteMessage(m, b)
 	if err != nil {
 		panic(err)
 	}
-	return n.peer.seal(m)
+	return n.peer.seal(n.newest(), m)
 }
 
 // forge2 makes a message 2 likewise, that answers m1.
 func forge2(t testing.TB, n *node, m1 []byte, change func(b []byte)) []byte {
 	t.Helper()
-	hs := n.handshake(nil)
+	hs := n.handshake(n.newest(), nil)
 	if _, _, _, err := hs.ReadMessage(nil, noisePart(m1)); err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +230,7 @@ func forge2(t testing.TB, n *node, m1 []byte, change func(b []byte)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.peer.seal(m2)
+	return n.peer.seal(n.newest(), m2)
 }
 
 // badPayloads break a payload, each in one way.
@@ -402,7 +401,7 @@ func TestImpossiblePanics(t *testing.T) {
 	for name, f := range map[string]func(a *node){
 		"no randomness":       func(a *node) { fill(bytes.NewReader(nil), make([]byte, 1)) },
 		"an unusable key":     func(a *node) { a.peer.key = PublicKey{}; a.call() },
-		"an answer too early": func(a *node) { a.peer.answer(0, 300, a.handshake(nil), AES256GCM) },
+		"an answer too early": func(a *node) { a.peer.answer(0, 300, a.newest(), a.handshake(a.newest(), nil), AES256GCM) },
 	} {
 		a, _ := newPair(t)
 		value := panicked(func() { f(a) })
@@ -435,7 +434,7 @@ func TestFormBehindRightMAC(t *testing.T) {
 	a, b := newPair(t)
 	m1 := a.call()
 	m2 := b.Receive(0, a.addr, m1).Reply
-	cookie := b.demand(m1, [16]byte{1}, 0)
+	cookie := b.demand(b.newest(), m1, [16]byte{1}, 0)
 	reserved := bytes.Clone(m1)
 	reserved[15] = 1
 	vni := bytes.Clone(m1)

@@ -14,32 +14,33 @@ import (
 
 // An attempt is a message 1 that was not answered yet.
 type attempt struct {
+	realm   *realm // in which it is answered, also when the newest secret is another by then
 	hs      *noise.HandshakeState
 	index   uint32
 	message []byte
 	proven  bool // it was sent again with a cookie
 }
 
-// begin makes a message 1 in place of the last one.
-func (p *Peer) begin(challenge [macLen]byte) []byte {
+// begin makes a message 1 in a realm, in place of the last one.
+func (p *Peer) begin(r *realm, challenge [macLen]byte) []byte {
 	p.abandon()
 	p.number++
 	h := p.e.payload()
 	h.cipher, h.counter, h.challenge = p.e.o.offer(), p.number, challenge
-	a := &attempt{hs: p.e.handshake(p.key[:]), index: p.e.newIndex(p)}
+	a := &attempt{realm: r, hs: p.e.handshake(r, p.key[:]), index: p.e.newIndex(p)}
 	out, _, _, err := a.hs.WriteMessage(newMessage(wire.Handshake1, a.index, 0), h.marshal())
 	if err != nil {
 		panic(err) // Add has tried the key
 	}
-	a.message = p.seal(out)
+	a.message = p.seal(r, out)
 	p.attempt = a
 	p.e.awaited.add(a.index)
 	return a.message
 }
 
 // seal appends the macs for the peer. The second stays empty.
-func (p *Peer) seal(message []byte) []byte {
-	mac := authenticate(p.mac1Key, message)
+func (p *Peer) seal(r *realm, message []byte) []byte {
+	mac := authenticate(receiverKey(r.secret, p.key, "vxmesh1 mac1"), message)
 	return append(append(message, mac[:]...), make([]byte, macLen)...)
 }
 
@@ -123,20 +124,20 @@ func (p *Peer) agrees(h *payload) bool {
 }
 
 // receiveCookie repeats message 1 as the peer wants it: with proof of our address, or made anew
-// with its challenge. It does so once, or two nodes could be made to ask each other for ever.
+// with its challenge, under the same secret. It does so once, or two nodes could be made to ask each other for ever.
 func (e *Endpoint) receiveCookie(b []byte) Result {
 	p := e.attempted(cookieReceiver(b))
 	if p == nil {
 		return Result{Reason: drop.NoSession}
 	}
 	a := p.attempt
-	cookie, flags, ok := openCookie(p.cookies, b, mac1(a.message))
+	cookie, flags, ok := openCookie(cookieAEAD(a.realm.secret, p.key), b, mac1(a.message))
 	switch {
 	case !ok:
 		return Result{Reason: drop.Auth}
 	case flags == flagChallenge && !p.challenged:
 		p.challenged = true
-		return Result{Peer: p, Reply: p.begin(cookie)}
+		return Result{Peer: p, Reply: p.begin(a.realm, cookie)}
 	case flags == 0 && !a.proven:
 		a.proven = true
 		reply := bytes.Clone(a.message)

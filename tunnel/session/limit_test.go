@@ -210,11 +210,11 @@ func TestCookieForged(t *testing.T) {
 			t.Errorf("byte %d changed: %+v", i, r)
 		}
 	}
-	flags := b.demand(m1, [16]byte{1}, 2)
+	flags := b.demand(b.newest(), m1, [16]byte{1}, 2)
 	if r := a.Receive(now, b.addr, flags); r.Reason != drop.Auth || r.Reply != nil {
 		t.Errorf("unknown flags: %+v", r)
 	}
-	other := b.demand(a.call(), [16]byte{1}, 0)
+	other := b.demand(b.newest(), a.call(), [16]byte{1}, 0)
 	a.call()
 	if r := a.Receive(now, b.addr, other); r.Reason != drop.NoSession || r.Reply != nil {
 		t.Errorf("for a message that was given up: %+v", r)
@@ -223,10 +223,10 @@ func TestCookieForged(t *testing.T) {
 	m1 = a.call()
 	wrong := bytes.Clone(m1)
 	mac1(wrong)[0] ^= 1
-	if r := a.Receive(now, b.addr, b.demand(wrong, [16]byte{1}, 0)); r.Reason != drop.Auth {
+	if r := a.Receive(now, b.addr, b.demand(b.newest(), wrong, [16]byte{1}, 0)); r.Reason != drop.Auth {
 		t.Errorf("for another message: %+v", r)
 	}
-	if r := a.Receive(now, b.addr, b.demand(m1, [16]byte{1}, 0)); r.Reply == nil {
+	if r := a.Receive(now, b.addr, b.demand(b.newest(), m1, [16]byte{1}, 0)); r.Reply == nil {
 		t.Errorf("for the message: %+v", r)
 	}
 }

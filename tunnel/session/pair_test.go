@@ -36,7 +36,7 @@ func options(i byte) Options {
 	seeded(100 + uint64(i)).Read(o.Key[:])
 	o.ID = [32]byte{'i', 'd', i}
 	o.Network = [32]byte{'n', 'e', 't'}
-	o.Secret = [32]byte{'s', 'e', 'c', 'r', 'e', 't'}
+	o.Secrets = [][32]byte{{'s', 'e', 'c', 'r', 'e', 't'}}
 	return o
 }
 
@@ -69,7 +69,7 @@ func addPeer(t testing.TB, e *Endpoint, key PublicKey) *Peer {
 func (n *node) call() []byte {
 	n.peer.tries++
 	n.peer.challenged = false
-	return n.peer.begin([macLen]byte{})
+	return n.peer.begin(n.realmFor(n.peer.tries), [macLen]byte{})
 }
 
 // connect runs a handshake that a begins, and gives both ends of the session, confirmed.

@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"cmp"
-	"crypto/cipher"
 	"slices"
 	"time"
 )
@@ -11,10 +10,8 @@ import (
 // A Peer is a node that an [Endpoint] may talk to. One goroutine at a time may use an endpoint and
 // its peers.
 type Peer struct {
-	e       *Endpoint
-	key     PublicKey
-	mac1Key []byte
-	cookies cipher.AEAD
+	e   *Endpoint
+	key PublicKey
 
 	// Of the peer's messages 1 that were accepted. The highest never goes back, not even for a peer
 	// whose state did: what was recorded of it before must not become fresh again.
@@ -77,6 +74,7 @@ func (p *Peer) transport(a agreement) *Transport {
 	return &Transport{
 		index: a.index, remote: a.remote, cipher: a.cipher, created: a.created, rank: a.rank,
 		epoch:   p.epoch,
+		binding: [32]byte(a.binding),
 		send:    a.cipher.aead(a.cipher.dataKey(a.send[:], a.binding)),
 		receive: a.cipher.aead(a.cipher.dataKey(a.receive[:], a.binding)),
 	}

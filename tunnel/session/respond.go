@@ -11,17 +11,22 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
-// receiveMessage1 goes from what costs least to what costs most.
-func (e *Endpoint) receiveMessage1(now time.Duration, from netip.AddrPort, b []byte) Result {
+// limit counts a message 1. If it is one too many, the result says why and what to answer.
+func (e *Endpoint) limit(now time.Duration, from netip.AddrPort, b []byte, r *realm) Result {
 	if e.provesAddress(now, from, b) {
 		if !e.proven.allow(now, from.Addr()) {
 			return Result{Reason: drop.RateLimit}
 		}
 	} else if !e.claimed.allow(now, from.Addr()) || !e.load.take(now, loadRate) {
-		reply := e.demand(b, e.jar.bake(now, from, nil), 0)
+		reply := e.demand(r, b, e.jar.bake(now, from, nil), 0)
 		return Result{Reply: reply, Reason: drop.CookieNeeded}
 	}
-	hs := e.handshake(nil)
+	return Result{}
+}
+
+// receiveMessage1 goes from what costs least to what costs most.
+func (e *Endpoint) receiveMessage1(now time.Duration, from netip.AddrPort, b []byte, r *realm) Result {
+	hs := e.handshake(r, nil)
 	text, _, _, err := hs.ReadMessage(nil, noisePart(b))
 	if err != nil {
 		return Result{Reason: drop.Auth}
@@ -38,14 +43,14 @@ func (e *Endpoint) receiveMessage1(now time.Duration, from netip.AddrPort, b []b
 	if p == nil {
 		return Result{Reason: drop.Auth, Event: UnknownPeer, Claim: h.claim(key)}
 	}
-	return p.receiveMessage1(now, from, b, hs, &h)
+	return p.receiveMessage1(now, from, b, r, hs, &h)
 }
 
 // receiveMessage1 takes a message 1 that the peer made, now or some time ago. There is no clock
 // that two nodes agree on, so what is not newer than all before has to bring a challenge back: its
 // sender may have lost its state, or it is a replay.
 func (p *Peer) receiveMessage1(
-	now time.Duration, from netip.AddrPort, b []byte, hs *noise.HandshakeState, h *payload,
+	now time.Duration, from netip.AddrPort, b []byte, realm *realm, hs *noise.HandshakeState, h *payload,
 ) Result {
 	r := Result{Peer: p}
 	switch fresh := h.fresh(); {
@@ -54,7 +59,7 @@ func (p *Peer) receiveMessage1(
 		return Result{Peer: p, Reason: drop.Replay}
 	case !p.e.answersChallenge(now, from, p, h):
 		cookie := p.e.jar.bake(now, from, p.purpose())
-		r.Reply, r.Reason = p.e.demand(b, cookie, flagChallenge), drop.CookieNeeded
+		r.Reply, r.Reason = p.e.demand(realm, b, cookie, flagChallenge), drop.CookieNeeded
 		return r
 	case h.epoch < uint32(p.latest>>32):
 		r.Event = EpochBack
@@ -70,7 +75,7 @@ func (p *Peer) receiveMessage1(
 	if chosen == 0 {
 		return Result{Peer: p, Reason: drop.NoSession, Event: NoCommonCipher}
 	}
-	r.Reply, r.New = p.answer(now, sender(b), hs, chosen)
+	r.Reply, r.New = p.answer(now, sender(b), realm, hs, chosen)
 	return r
 }
 
@@ -84,7 +89,7 @@ func (p *Peer) goesFirst(now time.Duration) bool {
 
 // answer makes message 2 and the transport.
 func (p *Peer) answer(
-	now time.Duration, remote uint32, hs *noise.HandshakeState, chosen Cipher,
+	now time.Duration, remote uint32, r *realm, hs *noise.HandshakeState, chosen Cipher,
 ) ([]byte, *Transport) {
 	if bytes.Compare(p.e.public[:], p.key[:]) < 0 {
 		p.abandon() // the peer will not answer it before its own has failed
@@ -97,7 +102,7 @@ func (p *Peer) answer(
 	if err != nil {
 		panic(err) // the peer's keys were used to read message 1 already
 	}
-	out = p.seal(out)
+	out = p.seal(r, out)
 	t := p.transport(agreement{
 		index: index, remote: remote, cipher: chosen, binding: hs.ChannelBinding(),
 		send: c2.UnsafeKey(), receive: c1.UnsafeKey(),

@@ -86,9 +86,12 @@ func (p *Peer) Deadline() time.Duration {
 	return Never
 }
 
-// Initiate makes a new message 1, or returns nil when that is too early. The same bytes may be sent
-// to several addresses of the peer.
+// Initiate makes a new message 1, or returns nil when that is too early or the peer was removed. The
+// same bytes may be sent to several addresses of the peer.
 func (p *Peer) Initiate(now time.Duration) []byte {
+	if p.e.peers[p.key] != p {
+		return nil
+	}
 	if !p.calling || p.over(now) {
 		p.start(now)
 	}
@@ -98,7 +101,7 @@ func (p *Peer) Initiate(now time.Duration) []byte {
 	p.tries++
 	p.last, p.next = now, p.jitter(now, p.spacing(now))
 	p.challenged = false
-	return p.begin([macLen]byte{})
+	return p.begin(p.e.realmFor(p.tries), [macLen]byte{})
 }
 
 // start begins a series whose first try is due now.

@@ -24,6 +24,7 @@ type Transport struct {
 	initiator     bool
 	rank          rank
 	epoch         uint32 // the peer's
+	binding       [32]byte
 	send, receive cipher.AEAD
 
 	_         cpu.CacheLinePad // what one core writes is no other core's to read
@@ -43,6 +44,10 @@ func (t *Transport) RemoteIndex() uint32 { return t.remote }
 
 // Cipher is what both sides agreed on.
 func (t *Transport) Cipher() Cipher { return t.cipher }
+
+// Binding is the hash of the handshake (Noise, 11.2): the same on both sides, and of no other
+// session. What is proven over it is proven in this session only.
+func (t *Transport) Binding() [32]byte { return t.binding }
 
 // Created is when the handshake ended on this side.
 func (t *Transport) Created() time.Duration { return t.created }
