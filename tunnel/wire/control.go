@@ -14,6 +14,17 @@ const (
 	TypePong     Type = 2
 	TypeClose    Type = 3
 	TypeConflict Type = 4
+
+	// About members; package roster writes and reads them.
+	TypeItems   Type = 8
+	TypeSummary Type = 9
+	TypeDigest  Type = 10
+	TypeWant    Type = 11
+
+	// Between a node with an invitation and the one that gave it; package roster as well.
+	TypeRedeem  Type = 16
+	TypeGrant   Type = 17
+	TypeRefusal Type = 18
 )
 
 // Lengths of control messages, in bytes.
@@ -27,11 +38,13 @@ const (
 // least is how long a message of each type is at least.
 var least = [...]int{
 	TypePing: PingLen, TypePong: PongLen, TypeClose: CloseLen, TypeConflict: ConflictLen,
+	TypeItems: 1, TypeSummary: 1, TypeDigest: 1, TypeWant: 1,
+	TypeRedeem: 1, TypeGrant: 1, TypeRefusal: 1,
 }
 
 // TypeOf tells the type of a control message, 0 when it is none or too short for its type.
 func TypeOf(b []byte) Type {
-	if len(b) == 0 || int(b[0]) >= len(least) || len(b) < least[b[0]] {
+	if len(b) == 0 || int(b[0]) >= len(least) || least[b[0]] == 0 || len(b) < least[b[0]] {
 		return 0
 	}
 	return Type(b[0])

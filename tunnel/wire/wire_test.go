@@ -121,7 +121,7 @@ func TestControl(t *testing.T) {
 			t.Errorf("%s: one byte short, and still a message", name)
 		}
 	}
-	if wire.TypeOf([]byte{9, 0, 0, 0, 0, 0, 0, 0, 0}) != 0 {
+	if wire.TypeOf([]byte{5, 0, 0, 0, 0, 0, 0, 0, 0}) != 0 {
 		t.Error("a type that there is not")
 	}
 	if got := wire.ParsePing(wire.Ping{Number: 7}.Append(nil, 100)); got.Number != 7 {

@@ -1,0 +1,119 @@
+package roster
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestClock has a network of five, among them this node, as time goes by.
+func TestClock(t *testing.T) {
+	r := New(Options{Anchor: theAnchor, Self: idOf(memberKey), Built: objectsAt.Add(-time.Hour)})
+	for i := range byte(4) {
+		add(t, r, certify(theAdmin, keyFrom(20+i), "m", int(i)))
+	}
+	add(t, r, certify(theAdmin, memberKey, "self", -60))
+	newest, all := objectsAt.Add(3*time.Second), objectsAt.Add(CertificateLife)
+	for _, tt := range []struct {
+		at      time.Time
+		why     string // "": nothing wrong
+		members int
+	}{
+		{objectsAt.Add(-2 * time.Hour), "built", 5},
+		{newest.Add(-clockSlack - time.Second), "signed", 5},
+		{newest.Add(-clockSlack), "", 5},
+		{all.Add(-time.Minute), "", 4}, // this node's own has expired
+		{all.Add(time.Second), "3 of 5", 5},
+		{all.Add(-time.Hour), "", 5}, // and back again
+	} {
+		err := r.Clock(tt.at)
+		if (err == nil) != (tt.why == "") || err != nil && !strings.Contains(err.Error(), tt.why) {
+			t.Errorf("%s: %v, want %q", tt.at, err, tt.why)
+		}
+		if got := len(r.Members()); got != tt.members {
+			t.Errorf("%s: %d members, want %d", tt.at, got, tt.members)
+		}
+	}
+	add(t, r, certify(theAdmin, memberKey, "self", 5))
+	if err := r.Clock(all.Add(4 * time.Second)); err != nil || len(r.Members()) != 1 {
+		t.Error("this node's own is valid, so the others' must have expired:", err, r.Members())
+	}
+}
+
+// TestNobodyNewWhileClockWrong has the clock before what the roster knows.
+func TestNobodyNewWhileClockWrong(t *testing.T) {
+	wrong := objectsAt.Add(-24 * time.Hour)
+	member, other := certify(theAdmin, memberKey, "m", 0), certify(theAdmin, keyFrom(20), "new", -60*60*48)
+	r := New(Options{Anchor: theAnchor, Self: idOf(memberKey)})
+	if _, err := r.Add(wrong, member); err != nil {
+		t.Error("this node itself:", err)
+	}
+	add := func(it Item) error {
+		_, err := r.Add(wrong, it)
+		return err
+	}
+	if err := add(other); !errors.Is(err, ErrClock) {
+		t.Error("somebody new:", err)
+	}
+	id := idOf(keyFrom(20))
+	if _, err := r.Admit(wrong, SessionKey(id), id, other.Raw); !errors.Is(err, ErrClock) {
+		t.Error("somebody new in a handshake:", err)
+	}
+	if err := add(record(memberKey, 1)); err != nil || r.Member(idOf(memberKey)).Record == nil {
+		t.Error("who is known:", err)
+	}
+	if refused := r.Restore(wrong, []Item{other}); refused != nil || len(r.Members()) != 2 {
+		t.Error("who was known before the start:", refused)
+	}
+	r = newRoster()
+	if _, err := r.Add(objectsAt, certify(theAdmin, memberKey, "m", 3600)); !errors.Is(err, ErrNotYet) {
+		t.Error("a certificate of the future:", err)
+	}
+}
+
+// TestWhoseTimeCounts has dates of the future, by somebody who can or cannot be believed.
+func TestWhoseTimeCounts(t *testing.T) {
+	future, id := objectsAt.Add(1000*time.Hour), idOf(memberKey)
+	expelled := RemoveByNetwork(networkKey, idOf(adminKey), objectsAt).Item()
+	for _, tt := range []struct {
+		name  string
+		items []Item
+		wrong bool
+	}{
+		{"a leave, which anybody can sign", []Item{Leaving(theAnchor.ID(), keyFrom(30), future).Item()}, false},
+		{"a removal", []Item{theAdmin.Remove(id, future).Item()}, true},
+		{"a removal by a revoked admin", []Item{theAdmin.Remove(id, future).Item(), expelled}, false},
+		{"the same the other way round", []Item{expelled, theAdmin.Remove(id, future).Item()}, false},
+		{"a removal that the admin dated anew", []Item{
+			theAdmin.Remove(id, future).Item(), theAdmin.Remove(id, objectsAt).Item(),
+		}, false},
+		{"a certificate", []Item{certify(theAdmin, memberKey, "m", 3600*1000)}, true},
+		{"a certificate by a revoked admin", []Item{certify(theAdmin, memberKey, "m", 3600*1000), expelled}, false},
+		{"by the network", []Item{RemoveByNetwork(networkKey, id, future).Item()}, true},
+	} {
+		r := with(t, append([]Item{certify(secondAdmin, memberKey, "m", 0)}, tt.items...)...)
+		if err := r.Clock(objectsAt); (err != nil) != tt.wrong {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// TestForget has members whose certificates ended a month ago. That their issuer is an admin is not
+// forgotten: one of the certificates stays as a proof.
+func TestForget(t *testing.T) {
+	old := certify(theAdmin, memberKey, "old", 0)
+	r := with(t, old, record(memberKey, 1), certify(theAdmin, keyFrom(20), "new", 600))
+	long := objectsAt.Add(CertificateLife + forgetAfter)
+	for _, tt := range []struct {
+		at    time.Time
+		items int
+	}{{long.Add(-time.Second), 3}, {long, 1}, {long.Add(10 * time.Minute), 1}} {
+		if err := r.Clock(tt.at); err != nil || len(r.Items()) != tt.items || len(r.Members()) != 0 {
+			t.Errorf("%s: %d items, want %d; %v", tt.at, len(r.Items()), tt.items, err)
+		}
+	}
+	if _, err := r.Add(long, old); !errors.Is(err, errLongAgo) || len(r.nodes) != 0 {
+		t.Error("back again:", err)
+	}
+}
