@@ -142,12 +142,14 @@ func hasPeer(peers []Peer, name string) bool {
 	return slices.ContainsFunc(peers, func(p Peer) bool { return p.Name == name })
 }
 
-// checkAlone refuses a segment that has neither peers nor a plain leg.
-func (d *document) checkAlone(path string, s *Segment, peers []Peer) {
+// checkAlone refuses a segment that has neither peers nor a plain leg. Whether there may be members is
+// not in the file.
+func (d *document) checkAlone(path string, s *Segment, c *Config) {
+	peers := c.Peers
 	if s.VXLAN != nil || d.bad[path+".peers"] || d.bad[path+".vxlan"] || d.bad["peers"] {
 		return
 	}
-	if s.Peers.Names != nil || s.Peers.All && len(peers) > 0 {
+	if s.Peers.Names != nil || s.Peers.All && (len(peers) > 0 || c.Security.Admit == AdmitInvited) {
 		return
 	}
 	at, hint := path, "add [[peers]], or give it a [segments.vxlan]"

@@ -37,8 +37,10 @@ func (d *document) checkSegments(c *Config) {
 		vnis[s.VNI], names[s.Device.Name] = true, true
 		d.checkDevice(path+".device", &s.Device)
 		d.checkFDB(path+".fdb", &s.FDB, s.VXLAN != nil)
-		d.checkMembers(path, s, c.Peers)
-		d.checkAlone(path, s, c.Peers)
+		if len(c.Peers) > 0 || c.Security.Admit == AdmitListed {
+			d.checkMembers(path, s, c.Peers) // else the names are those of members, who come and go
+		}
+		d.checkAlone(path, s, c)
 		if s.VXLAN != nil {
 			d.checkVXLAN(path+".vxlan", c, s)
 		}
@@ -79,6 +81,7 @@ func (d *document) checkDevice(path string, dev *Device) {
 func refuseAddress(p netip.Prefix, mtu MTU) (why, hint string) {
 	a := p.Addr()
 	switch {
+	case !p.IsValid(): // "auto"
 	case a.IsMulticast() || a.IsUnspecified():
 		return fmt.Sprintf("%s is not the address of one machine", a), ""
 	case a.Is4In6():

@@ -62,9 +62,9 @@ type Device struct {
 	Kind      DeviceKind     `toml:"kind"`
 	Name      string         `toml:"name"`
 	MTU       MTU            `toml:"mtu"`
-	MAC       MAC            `toml:"mac"`    // the zero MAC: derived from the node key and the VNI
-	Bridge    string         `toml:"bridge"` // "": join none
-	Addresses []netip.Prefix `toml:"addresses"`
+	MAC       MAC            `toml:"mac"`       // the zero MAC: derived from the node key and the VNI
+	Bridge    string         `toml:"bridge"`    // "": join none
+	Addresses []netip.Prefix `toml:"addresses"` // the zero Prefix is "auto": one of the network's own
 }
 
 // FDB is how a segment's forwarding database learns and forgets.

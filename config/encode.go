@@ -30,6 +30,9 @@ func encode(v reflect.Value) any {
 	case time.Duration:
 		return shortDuration(t)
 	case netip.Prefix:
+		if !t.IsValid() {
+			return "auto"
+		}
 		return t.String()
 	case netip.Addr:
 		if !t.IsValid() {

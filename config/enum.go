@@ -57,7 +57,13 @@ type Serve string
 // Admit is whom this node trusts beside [[peers]]: "invited" or "listed", which is nobody.
 type Admit string
 
-func (Admit) values() []string { return []string{"invited", "listed"} }
+// The values of [Admit].
+const (
+	AdmitInvited Admit = "invited"
+	AdmitListed  Admit = "listed"
+)
+
+func (Admit) values() []string { return []string{string(AdmitInvited), string(AdmitListed)} }
 
 // Cipher is the data cipher: "auto", "aes-256-gcm" or "chacha20-poly1305".
 type Cipher string

@@ -149,6 +149,10 @@ func scanPrefix(v reflect.Value, raw any) error {
 	if err != nil {
 		return err
 	}
+	if s == "auto" {
+		v.Set(reflect.ValueOf(netip.Prefix{}))
+		return nil
+	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
 		if a, err := netip.ParseAddr(s); err == nil {

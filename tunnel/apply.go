@@ -40,6 +40,7 @@ func (n *Node) Apply(o Options) error {
 		s.close()
 	}
 	n.mesh.start()
+	n.regroup()
 	n.keeper.wake()
 	n.resolver.wake()
 	return nil
@@ -137,9 +138,10 @@ func (s *segment) commit(o SegmentOptions) {
 	s.mu.Lock()
 	old := s.options
 	s.options = o
+	s.own.Store(new(s.addresses(o)))
 	s.sw.SetOptions(o.FDB)
 	before := s.leg.Load()
-	next := before.rebuild(o.Plain, s.node.sockets.port).withPeers(s.node.mesh.named(o.Peers))
+	next := before.rebuild(o.Plain, s.node.sockets.port).withPeers(s.node.mesh.inSegment(&o))
 	s.setLeg(next)
 	moved := len(before.gone(next))+len(next.gone(before)) > 0 // entries go with their ports
 	if moved || !reflect.DeepEqual(old.Static, o.Static) {

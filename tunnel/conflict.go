@@ -103,6 +103,9 @@ func (m *mesh) warnings(now time.Duration) (out []control.Warning) {
 	if m.twin.found != 0 && now-m.twin.found < conflictWindow {
 		out = append(out, m.twin.warning())
 	}
+	if m.club != nil {
+		out = append(out, m.club.warnings()...)
+	}
 	for _, p := range m.peers {
 		if c := p.conflict; c.found != 0 && now-c.found < conflictWindow {
 			out = append(out, p.conflictWarning())

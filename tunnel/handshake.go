@@ -26,7 +26,7 @@ func (m *mesh) initiate(now time.Duration, p *peer) {
 			p.tried = append(p.tried, a)
 		}
 	}
-	m.endpoint.SetCaps(m.n.caps())
+	m.setCaps()
 	msg := p.session.Initiate(now)
 	if msg == nil {
 		return
@@ -54,11 +54,15 @@ func (m *mesh) try(to netip.AddrPort, msg []byte) result {
 
 // handshake takes in a handshake datagram.
 func (m *mesh) handshake(now time.Duration, e *meshEvent) {
-	if m.endpoint == nil {
+	ep := m.endpointOf(e.data)
+	if ep == nil { // it was closed since
 		return
 	}
-	m.endpoint.SetCaps(m.n.caps())
-	r := m.endpoint.Receive(now, e.from, e.data)
+	m.setCaps()
+	r := ep.Receive(now, e.from, e.data)
+	if r.Event == session.UnknownPeer && m.admit(now, ep, r.Claim) {
+		r = ep.ReceiveAgain(now, e.from, e.data)
+	}
 	p := m.bySession[r.Peer] // nil for nobody
 	if p != nil {
 		p.dropPeer(r.Reason)
@@ -76,6 +80,9 @@ func (m *mesh) handshake(now time.Duration, e *meshEvent) {
 		return
 	}
 	p.handshakes++
+	if m.club != nil {
+		m.club.updated(p, p.session)
+	}
 	if !r.New.Initiator() {
 		p.answered = answered{r.New, e.sock, e.from} // proven when the peer uses the session
 		return
@@ -89,6 +96,9 @@ func (m *mesh) handshake(now time.Duration, e *meshEvent) {
 func (m *mesh) established(now time.Duration, p *peer, sock *socket, from netip.AddrPort, proven bool) {
 	if proven {
 		m.setPath(now, p, sock, from)
+	}
+	if p.member != nil {
+		m.club.greet(now, p)
 	}
 	m.publish(p)
 	if slices.Contains(p.tried, from) { // others are many where the peer calls
@@ -158,5 +168,13 @@ func (m *mesh) control(now time.Duration, e *meshEvent) {
 		m.setState(e.peer, control.PeerDown, "left")
 	case wire.TypeConflict:
 		m.foundTwin(now, wire.ParseConflict(e.data).Other)
+	case wire.TypeItems, wire.TypeSummary, wire.TypeDigest, wire.TypeWant:
+		if m.club != nil {
+			m.club.receive(now, e.peer, e.data)
+		}
+	case wire.TypeRedeem:
+		if m.club != nil {
+			m.club.door.redeem(m.club, e)
+		}
 	}
 }

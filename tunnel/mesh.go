@@ -21,7 +21,7 @@ const (
 	// meshRest is how long it rests in between at least.
 	meshRest = 5 * time.Millisecond
 	// meshBacklog bounds what waits for the mesh; more is dropped, and comes again.
-	meshBacklog = 256
+	meshBacklog = 1024
 )
 
 // A mesh is everything about peers that is slow: handshakes, paths, keepalives, names. It
@@ -33,14 +33,17 @@ type mesh struct {
 	table  atomic.Pointer[map[uint32]*inbound] // sessions that receive, by our index
 	relink atomic.Bool                         // the links of the underlay may be others than before
 
-	screener atomic.Pointer[session.Endpoint] // the endpoint, for the loops
-	listens  atomic.Pointer[[]netip.AddrPort] // where the sockets are bound
+	screener atomic.Pointer[[]*session.Endpoint] // the endpoints, for the loops
+	listens  atomic.Pointer[[]netip.AddrPort]    // where the sockets are bound
 
-	mu        sync.Mutex // taken after those of the node and the segments
-	sockets   []*socket  // opened with the first peer
-	started   int        // how many of them have a loop
-	endpoint  *session.Endpoint
-	peers     []*peer // as configured
+	mu        sync.Mutex        // taken after those of the node and the segments
+	sockets   []*socket         // opened with the first peer
+	started   int               // how many of them have a loop
+	endpoint  *session.Endpoint // of peers that the config lists
+	club      *membership       // nil: of no network with members
+	listed    []PeerOptions     // as configured
+	peers     []*peer           // those that are not members, and all members
+	regroup   bool              // the segments have to learn of other peers
 	bySession map[*session.Peer]*peer
 	twin      twin          // another machine that uses our own key
 	relinked  time.Duration // when the links were looked at last
@@ -67,6 +70,7 @@ func newMesh(n *Node) *mesh {
 		bySession: make(map[*session.Peer]*peer),
 	}
 	m.table.Store(&map[uint32]*inbound{})
+	m.screener.Store(&[]*session.Endpoint{})
 	return m
 }
 
@@ -106,6 +110,7 @@ func (m *mesh) run(ctx context.Context) error {
 			m.mu.Lock()
 			m.handle(&e)
 			m.mu.Unlock()
+			m.n.regroup()
 			continue // timers have a time of their own
 		case <-m.woken:
 		case <-timer.C:
@@ -113,6 +118,7 @@ func (m *mesh) run(ctx context.Context) error {
 		m.mu.Lock()
 		next := m.tick(m.n.now())
 		m.mu.Unlock()
+		m.n.regroup()
 		timer.Reset(next)
 	}
 }
@@ -144,6 +150,10 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 		} else {
 			m.refreshLinks(now)
 		}
+	}
+	if m.club != nil {
+		m.club.look(now)
+		next = min(next, max(m.club.deadline()-now, meshRest))
 	}
 	for _, p := range m.peers {
 		m.look(now, p)
@@ -190,7 +200,7 @@ func (p *peer) active(now time.Duration) bool {
 // publish gives the loops what they need to send to the peer now.
 func (m *mesh) publish(p *peer) {
 	old, t := p.send.Load(), p.session.Current()
-	if t == nil || p.path == nil {
+	if t == nil || p.path == nil || p.member != nil && m.club.gated(m.n.now(), p) {
 		if old != nil {
 			p.send.Store(nil)
 		}
@@ -208,8 +218,8 @@ func (m *mesh) publish(p *peer) {
 
 // publishTable gives the loops the sessions that receive.
 func (m *mesh) publishTable() {
-	next := make(map[uint32]*inbound, 2*len(m.peers))
-	for _, p := range m.peers {
+	next := make(map[uint32]*inbound, 2*len(m.bySession))
+	for _, p := range m.bySession {
 		for _, t := range p.session.Transports() {
 			next[t.Index()] = &inbound{t: t, peer: p}
 		}

@@ -325,7 +325,8 @@ func (l *meshlink) control(in *inbound, plain []byte, dg *udp.Datagram) {
 			Number: wire.ParsePing(plain).Number, Observed: dg.From, Received: in.t.Received(),
 		}
 		_, _ = in.peer.sendControl(in.t, l.sock, dg.From, answer.Append(nil)) // the peer asks again
-	case wire.TypePong, wire.TypeClose, wire.TypeConflict:
+	case wire.TypePong, wire.TypeClose, wire.TypeConflict, wire.TypeRedeem,
+		wire.TypeItems, wire.TypeSummary, wire.TypeDigest, wire.TypeWant:
 		e := meshEvent{peer: in.peer, t: in.t, sock: l.sock, from: dg.From}
 		e.data = append([]byte(nil), plain...)
 		if !l.n.mesh.post(e) {
@@ -357,6 +358,9 @@ func (l *meshlink) accept(p *peer, vni uint32, meta offload.Header, frame ether.
 	if reason == drop.None && frame.Src() == s.mac {
 		reason = drop.OwnMAC
 	}
+	if lim := p.sources.Load(); reason == drop.None && lim != nil && !lim.allows(vni, frame.Src(), l.in.now) {
+		reason = drop.Rights
+	}
 	if reason != drop.None {
 		s.dropFrom(&p.party, frame, reason)
 		return
@@ -384,11 +388,16 @@ func (l *meshlink) dropDatagram(data []byte, dg *udp.Datagram, p *peer, reason d
 // screen says what speaks against a handshake: its sender does not know our key, or nobody has
 // asked. Meshlinks call it.
 func (m *mesh) screen(data []byte) drop.Reason {
-	switch e := m.screener.Load(); {
-	case e == nil || !e.Screen(data):
-		return drop.Auth
-	case !e.Awaited(data):
-		return drop.NoSession
+	reason := drop.Auth
+	for _, e := range *m.screener.Load() {
+		switch {
+		case m.club != nil && e == m.club.door.endpoint && !m.club.door.open.Load():
+		case !e.Screen(data):
+		case e.Awaited(data):
+			return drop.None
+		default:
+			reason = drop.NoSession
+		}
 	}
-	return drop.None
+	return reason
 }

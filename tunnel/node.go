@@ -63,6 +63,9 @@ func New(o Options) (*Node, error) {
 	if o.Now == nil {
 		o.Now = bootTime
 	}
+	if o.Probe == nil {
+		o.Probe = tundev.Probe
+	}
 	if o.Lookup == nil {
 		o.Lookup = lookup
 	}
@@ -151,6 +154,11 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.keeper.run(ctx) })
 	g.Go(func() error { return n.mesh.run(ctx) })
 	g.Go(func() error { return n.resolver.run(ctx) })
+	if c := n.mesh.club; c != nil {
+		g.Go(func() error { return c.keep(ctx) })
+		g.Go(func() error { return c.serve(ctx) })
+		g.Go(func() error { return n.hosts(ctx) })
+	}
 	g.Go(func() error { return n.routes.watch(ctx, n.underlayChanged) })
 	g.Go(func() error {
 		<-ctx.Done()
@@ -172,6 +180,20 @@ func (n *Node) startSegment(s *segment) {
 	n.serve(s.up)
 	ctx := n.ctx
 	n.running.Go(func() error { return s.dev.Run(ctx) })
+}
+
+// regroup has the segments learn of peers that came or went. The caller holds no lock but mu.
+func (n *Node) regroup() {
+	n.mesh.mu.Lock()
+	due := n.mesh.regroup
+	n.mesh.regroup = false
+	n.mesh.mu.Unlock()
+	if !due {
+		return
+	}
+	for _, s := range n.segmentList() {
+		s.regroup()
+	}
 }
 
 // closeIO closes sockets and devices, which ends the loops that wait for them.

@@ -10,6 +10,7 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
@@ -31,6 +32,8 @@ type Options struct {
 	OpenDevice func(tundev.Options) (tundev.Device, error)
 	// ListenUDP opens a socket; nil is [udp.Listen].
 	ListenUDP func(netip.AddrPort, udp.Options) (udp.Conn, error)
+	// Probe asks in a device's segment who has an address; nil is [tundev.Probe].
+	Probe func(ctx context.Context, device string, a netip.Addr) (ether.MAC, error)
 	// Now is the time since any origin, suspend included; nil is the system's boot time.
 	Now func() time.Duration
 	// Lookup resolves endpoints, host:port each; nil asks the system's resolver.
@@ -45,6 +48,8 @@ type MeshOptions struct {
 	Listen  []netip.AddrPort // opened when there are peers
 	Ciphers []session.Cipher // allowed; nil allows all
 	Peers   []PeerOptions
+
+	Membership *MembershipOptions // nil: nobody but Peers
 }
 
 // PeerOptions is one peer.
@@ -53,6 +58,8 @@ type PeerOptions struct {
 	Key       session.PublicKey
 	Endpoints []string      // host:port
 	Keepalive time.Duration // 0: the session is kept only while there is traffic
+
+	member *roster.Member // whose certificate this is from; nil: the config's
 }
 
 // SegmentOptions is one segment.
@@ -62,6 +69,7 @@ type SegmentOptions struct {
 	FDB    bridge.Options
 	Static []StaticEntry
 	Peers  []string // names of those who are in the segment too
+	All    bool     // every member whose certificate lets it
 	Plain  PlainOptions
 }
 
@@ -72,6 +80,7 @@ type DeviceOptions struct {
 	MAC       ether.MAC // zero: derived from the seed and the VNI
 	Bridge    string
 	Addresses []netip.Prefix
+	Auto      bool // a host of the network's pool besides, which no other has
 }
 
 // A StaticEntry pins an address to a peer, or to a VTEP.

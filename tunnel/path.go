@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -69,7 +71,7 @@ func (m *mesh) setPath(now time.Duration, p *peer, sock *socket, remote netip.Ad
 		sock: sock, remote: remote, source: source, since: m.n.wall(),
 		search: pmtu.New(remote.Addr().Is6(), link), asked: now,
 	}
-	m.n.log.Info("path", "peer", p.name, "remote", remote)
+	m.n.log.Log(context.Background(), p.level(), "path", "peer", p.name, "remote", remote)
 	m.publish(p)
 }
 
@@ -252,7 +254,17 @@ func (m *mesh) setState(p *peer, state control.PeerState, reason string) {
 	p.state, p.reason = state, reason
 	if was != state {
 		p.since = m.n.wall()
-		m.n.log.Info("peer "+string(state), "peer", p.name, "reason", reason)
+		m.n.log.Log(context.Background(), p.level(), "peer "+string(state), "peer", p.name, "reason", reason)
 	}
-	m.publishPeer(control.EventPeerState, p, reason)
+	if p.arrived == 0 {
+		m.publishPeer(control.EventPeerState, p, reason)
+	}
+}
+
+// level is how important the peer's changes of state are.
+func (p *peer) level() slog.Level {
+	if p.arrived > 0 { // a guest, who leaves soon
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 )
 
@@ -23,6 +24,8 @@ type peer struct {
 	wanted atomic.Bool            // somebody had a frame for it, and there was no session
 	roamed atomic.Int64           // node time of the last hint that it has another address
 
+	sources atomic.Pointer[sources] // of the frames it may send; nil: any
+
 	held held // frames that wait for a session
 
 	rxDatagrams atomic.Uint64 // authentic ones
@@ -30,6 +33,10 @@ type peer struct {
 
 	// Owned by the mesh, under its lock.
 	options    PeerOptions
+	member     *roster.Member // nil for one that the config lists, and for guests
+	heardOf    heardOf
+	arrived    time.Duration // of a guest
+	asking     bool          // a guest's redemption is being judged
 	session    *session.Peer
 	endpoints  []netip.AddrPort // what the configured ones resolved to
 	tried      []netip.AddrPort // where the handshake under way was sent
@@ -43,6 +50,13 @@ type peer struct {
 	results    map[string]result // of the last attempt, by address
 	answered   answered
 	handshakes uint64 // that came to an agreement
+}
+
+func newPeer(n *Node, o PeerOptions, s *session.Peer) *peer {
+	return &peer{
+		party: party{name: o.Name}, n: n, key: o.Key, session: s, pings: make(pings),
+		results: make(map[string]result), state: "down", reason: "no_answer", since: n.wall(),
+	}
 }
 
 // A result is what became of an attempt to reach a peer at an address.

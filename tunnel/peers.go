@@ -28,7 +28,7 @@ func (n *Node) Peers() control.Peers {
 func (m *mesh) addStatus(st *control.Status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.endpoint != nil {
+	if len(m.sockets) > 0 {
 		st.Node.ID = hex.EncodeToString(m.n.options.Mesh.ID[:])
 	}
 	for _, s := range m.sockets {

@@ -21,6 +21,7 @@ type segment struct {
 	node *Node
 	vni  uint32
 	mac  ether.MAC // of the device
+	auto autoHost
 	dev  tundev.Device
 	sw   *bridge.Switch
 	log  *slog.Logger
@@ -30,6 +31,8 @@ type segment struct {
 	mu      sync.Mutex
 	leg     atomic.Pointer[leg]
 	options SegmentOptions
+
+	own atomic.Pointer[[]netip.Prefix] // addresses of the device
 
 	// Counted by the loops.
 	rx, tx  traffic
@@ -53,8 +56,9 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 		return nil, err
 	}
 	s.dev = dev
+	s.own.Store(new(s.addresses(o)))
 	s.sw.AddPort(devicePort, bridge.Device, true)
-	s.setLeg(s.leg.Load().rebuild(o.Plain, n.sockets.port).withPeers(n.mesh.named(o.Peers)))
+	s.setLeg(s.leg.Load().rebuild(o.Plain, n.sockets.port).withPeers(n.mesh.inSegment(&o)))
 	s.setStatic(nil, o.Static)
 	s.sw.Add(bridge.Entry{MAC: s.mac, Port: devicePort, Kind: bridge.Local}) // nothing there to conflict with
 	s.up = newUplink(s)
@@ -77,7 +81,7 @@ func (s *segment) deviceOptions(o SegmentOptions) tundev.Options {
 	}
 	return tundev.Options{
 		Name: o.Device.Name, MTU: mtu, MAC: s.mac, Bridge: o.Device.Bridge,
-		Addresses: o.Device.Addresses, Log: s.log, OnChange: s.deviceChanged,
+		Addresses: s.addresses(o), Log: s.log, OnChange: s.deviceChanged,
 	}
 }
 
@@ -112,6 +116,19 @@ func (s *segment) setLeg(l *leg) {
 			s.sw.AddPort(v.port, bridge.VTEP, l.floods(v))
 		}
 	}
+}
+
+// regroup makes the peers of the segment those that there are now.
+func (s *segment) regroup() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.leg.Load()
+	next := before.withPeers(s.node.mesh.inSegment(&s.options))
+	if len(before.gone(next))+len(next.gone(before)) == 0 {
+		return
+	}
+	s.setLeg(next)
+	s.setStatic(s.options.Static, s.options.Static) // entries go with their ports
 }
 
 // setStatic replaces the entries that the config pins; what a user added stays.

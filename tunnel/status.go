@@ -69,10 +69,7 @@ func (s *segment) deviceWarnings(d control.Device) (warnings []control.Warning) 
 			Fix:     "ip -d link show " + d.Name,
 		}}
 	}
-	s.mu.Lock()
-	wanted := s.options.Device.Addresses
-	s.mu.Unlock()
-	for _, a := range wanted {
+	for _, a := range *s.own.Load() {
 		if !slices.Contains(d.Addresses, a.String()) {
 			warnings = append(warnings, control.Warning{
 				Code:    "address_missing",
@@ -96,7 +93,7 @@ func (s *segment) deviceStatus() control.Device {
 		d.State = "down"
 	}
 	has := addressesOf(d.Name)
-	for _, a := range o.Addresses {
+	for _, a := range *s.own.Load() {
 		if has == nil || has[a] {
 			d.Addresses = append(d.Addresses, a.String())
 		}

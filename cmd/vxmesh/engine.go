@@ -61,6 +61,9 @@ func meshOptions(cfg *config.Config, id *nodeIdentity) tunnel.MeshOptions {
 		}
 		o.Peers = append(o.Peers, peer)
 	}
+	if id.member != nil {
+		o.Membership = memberOptions(cfg, id)
+	}
 	return o
 }
 
@@ -82,16 +85,25 @@ func segmentOptions(s *config.Segment, peers []config.Peer) tunnel.SegmentOption
 		VNI: s.VNI,
 		Device: tunnel.DeviceOptions{
 			Name: s.Device.Name, MTU: int(s.Device.MTU), MAC: ether.MAC(s.Device.MAC),
-			Bridge: s.Device.Bridge, Addresses: s.Device.Addresses,
+			Bridge: s.Device.Bridge,
 		},
+		All: s.Peers.All,
 		FDB: bridge.Options{
 			Ageing: s.FDB.Ageing, MaxEntries: s.FDB.MaxEntries, MaxPerPort: s.FDB.MaxPerPort,
 			Learn: s.FDB.Learn,
 		},
 		Plain: plainOptions(s.VXLAN),
 	}
+	for _, a := range s.Device.Addresses {
+		if a.IsValid() {
+			o.Device.Addresses = append(o.Device.Addresses, a)
+		} else {
+			o.Device.Auto = true
+		}
+	}
+	o.Peers = s.Peers.Names
 	for _, p := range peers {
-		if s.Peers.Has(p.Name) {
+		if s.Peers.All {
 			o.Peers = append(o.Peers, p.Name)
 		}
 	}

@@ -17,22 +17,43 @@ import (
 )
 
 func newJoinCmd(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:   "join FILE|NETWORK",
-		Short: "Run a network in the foreground",
+	var f setupFlags
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "join FILE|NETWORK|INVITATION|@FILE|-",
+		Short: "Join a network, and run it in the foreground",
 		Long: "Runs the network of a config file until it is stopped: opens the devices and sockets,\n" +
-			"logs to standard error, reloads on SIGHUP, leaves cleanly on SIGTERM and ctrl-c.",
+			"logs to standard error, reloads on SIGHUP, leaves cleanly on SIGTERM and ctrl-c.\n\n" +
+			"With an invitation (vxm1..., or the name of a file with one behind @, or - for standard\n" +
+			"input) it becomes a member first: makes keys, asks the node that invited, and writes a\n" +
+			"config file, for which the flags are.",
 		Example: "  sudo vxmesh join home.toml     the network of this file\n" +
-			"  sudo vxmesh join home          the network of /etc/vxmesh/home.toml",
+			"  sudo vxmesh join home          the network of /etc/vxmesh/home.toml\n" +
+			"  sudo vxmesh join vxm1...       the network that somebody invites to",
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[0] == "-" { // where invitations come from, which are not built yet
-				return usageError(cmd,
-					"a network runs from a file that it can read again, not from standard input")
+			if isInvitation(args[0]) {
+				return joinInvitation(cmd, g, args[0], f, yes)
+			}
+			if name := firstChanged(cmd, "name", "bridge", "address", "config", "state", "vni", "yes"); name != "" {
+				return usageError(cmd, "--%s is for joining with an invitation; what runs is in the file", name)
 			}
 			return join(cmd.Context(), g, configPath(args[0]))
 		},
 	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+// firstChanged gives the first of the flags that was given, or "".
+func firstChanged(cmd *cobra.Command, names ...string) string {
+	for _, name := range names {
+		if cmd.Flags().Changed(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // join runs the network of a config file until it is told to stop.

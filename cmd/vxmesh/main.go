@@ -24,7 +24,9 @@ import (
 
 // commands are the commands of the program, in the order in which help lists them.
 var commands = []func(*globals) *cobra.Command{
+	newInitCmd,
 	newJoinCmd,
+	newInviteCmd,
 	newStatusCmd,
 	newPeersCmd,
 	newPingCmd,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/identity"
+	"github.com/vxmesh/vxmesh/membership"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
@@ -49,6 +50,8 @@ type nodeIdentity struct {
 	path  string
 	epoch uint32
 	extra bool // not the one of the config, which another node uses
+
+	member *membership.Member // nil where there is no certificate
 }
 
 // claimIdentity takes the node's identity, and makes it on the first start. A node with peers is
@@ -66,20 +69,24 @@ func claimIdentity(cfg *config.Config) (*nodeIdentity, error) {
 			n.extra = true
 		}
 		n.Claimed, err = identity.Claim(n.path)
-		if !errors.Is(err, identity.ErrInUse) || len(cfg.Peers) > 0 {
+		if !errors.Is(err, identity.ErrInUse) || len(cfg.Peers) > 0 || membership.Exists(stateDir(cfg)) {
 			break
 		}
 	}
 	if err != nil {
 		return nil, identityError(n.path, err)
 	}
-	if err := n.check(cfg); err != nil {
-		n.release()
-		return nil, err
-	}
 	if err := os.MkdirAll(stateDir(cfg), 0o700); err != nil {
 		n.release()
 		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	if n.member, err = openMember(cfg, n.Identity); err != nil {
+		n.release()
+		return nil, err
+	}
+	if err := n.check(cfg); err != nil {
+		n.release()
+		return nil, err
 	}
 	if n.epoch, err = identity.NextEpoch(stateDir(cfg)); err != nil {
 		n.release()
@@ -88,10 +95,39 @@ func claimIdentity(cfg *config.Config) (*nodeIdentity, error) {
 	return n, nil
 }
 
+// openMember opens this node's membership; nil when it is none, or when the config trusts nobody that
+// it does not list.
+func openMember(cfg *config.Config, id identity.Identity) (*membership.Member, error) {
+	if cfg.Security.Admit == config.AdmitListed {
+		return nil, nil
+	}
+	m, err := membership.Open(stateDir(cfg), id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		e := control.Errorf(control.CodeConfig, "%v", err)
+		e.Fix = []string{"put " + stateDir(cfg) + " back from a copy, or join again: vxmesh leave, vxmesh join INVITATION"}
+		return nil, e
+	}
+	return m, nil
+}
+
 // check refuses peers that this identity cannot have.
 func (n *nodeIdentity) check(cfg *config.Config) error {
 	if len(cfg.Peers) > 0 && n.extra {
 		return identityError(identityPath(cfg), identity.ErrInUse)
+	}
+	for i := range cfg.Segments {
+		s := &cfg.Segments[i]
+		if n.member == nil && s.VXLAN == nil && s.Peers.All && len(cfg.Peers) == 0 {
+			e := control.Errorf(control.CodeConfig, "VNI %d has nobody to talk to", s.VNI)
+			e.Fix = []string{
+				"add [[peers]] or a [segments.vxlan] to the file",
+				"or join a network with an invitation: vxmesh join vxm1...",
+			}
+			return e
+		}
 	}
 	for _, p := range cfg.Peers {
 		if p.Key == config.Key(n.PublicKey()) {

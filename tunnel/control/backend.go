@@ -19,6 +19,9 @@ type Backend struct {
 	Ping func(ctx context.Context, r PingRequest) (PingReply, error)
 	Why  func(peer string) (Why, error)
 
+	Members func() Members
+	Publish func(Publish) error
+
 	AddFDB   func(FDBAdd) (FDBResult, error)
 	DelFDB   func(FDBDel) (FDBResult, error)
 	FlushFDB func(FDBFlush) (FDBResult, error)

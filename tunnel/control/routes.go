@@ -10,6 +10,8 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/peers", s.peers)
+	mux.HandleFunc("GET /v1/members", s.members)
+	mux.HandleFunc("POST /v1/publish", s.publish)
 	mux.HandleFunc("GET /v1/why", s.why)
 	mux.HandleFunc("POST /v1/ping", s.ping)
 	mux.HandleFunc("GET /v1/fdb", s.fdb)

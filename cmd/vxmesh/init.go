@@ -1,0 +1,266 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/identity"
+	"github.com/vxmesh/vxmesh/membership"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
+)
+
+// setupFlags are what `init` and `join` of an invitation ask about this machine.
+type setupFlags struct {
+	name    string // this node's; "" is the host's
+	bridge  string
+	address string // CIDR, "auto" or "none"; "" is what fits
+	config  string
+	state   string
+	vni     uint32 // 0: the network's own
+}
+
+func (f *setupFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.name, "name", "", "this node's name (default: the short host name)")
+	flags.StringVar(&f.bridge, "bridge", "", "join this bridge, and so stretch the LAN behind it")
+	flags.StringVar(&f.address, "address", "", "this node's address: CIDR, auto, or none (default auto; none with --bridge)")
+	flags.StringVar(&f.config, "config", "", "the file to write (default /etc/vxmesh/NETWORK.toml)")
+	flags.StringVar(&f.state, "state", "", "the state directory (default /var/lib/vxmesh/NETWORK)")
+	flags.Uint32Var(&f.vni, "vni", 0, "the segment's number (default: the network's own)")
+}
+
+// An initResult is what `init --json` prints.
+type initResult struct {
+	Schema     string `json:"schema"`
+	Network    string `json:"network"`
+	ID         string `json:"id"`   // of the network, hexadecimal
+	Node       string `json:"node"` // its name
+	Config     string `json:"config"`
+	State      string `json:"state"`
+	VNI        uint32 `json:"vni"`
+	Invitation string `json:"invitation"` // the line for the next machine
+	Expires    string `json:"expires"`
+}
+
+func newInitCmd(g *globals) *cobra.Command {
+	var f setupFlags
+	var start bool
+	cmd := &cobra.Command{
+		Use:   "init NETWORK",
+		Short: "Make a network, with this machine as its first node",
+		Long: "Makes a network: its key, this node's keys and certificate, a commented config file,\n" +
+			"and a first invitation for the next machine. Nothing on this machine is changed until\n" +
+			"the network is run, which --start does at once.",
+		Example: "  sudo vxmesh init home --start\n  sudo vxmesh init home --bridge br0",
+		Args:    takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := newSetup(cmd, args[0], f)
+			if err != nil {
+				return err
+			}
+			result, err := s.found(time.Now())
+			if err != nil {
+				return err
+			}
+			if err := answer(cmd.OutOrStdout(), g.json, result, s.foundText); err != nil || !start {
+				return err
+			}
+			return join(cmd.Context(), g, s.config)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&start, "start", false, "run the network at once, in the foreground")
+	return cmd
+}
+
+// A setup is a network about to be set up on this machine, by `init` or by an invitation.
+type setup struct {
+	network string
+	node    string
+	config  string // path
+	state   string // directory
+	flags   setupFlags
+}
+
+func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) {
+	cfg := config.Default()
+	cfg.Network.Name, cfg.Network.Node = network, f.name
+	if f.state != "" {
+		state, err := filepath.Abs(f.state)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Network.State = state
+	}
+	s := &setup{network: network, node: nodeName(cfg), state: stateDir(cfg), flags: f}
+	s.config = f.config
+	if s.config == "" {
+		s.config = filepath.Join(configDir(), network+".toml")
+	}
+	if err := roster.ValidName(network); err != nil {
+		return nil, usageError(cmd, "%q cannot be a network's name: %v", network, err)
+	}
+	if err := roster.ValidName(s.node); err != nil {
+		return nil, usageError(cmd, "%q cannot be this node's name: %v; give it one with --name", s.node, err)
+	}
+	if s.flags.address == "" {
+		s.flags.address = "auto"
+		if f.bridge != "" {
+			s.flags.address = "none"
+		}
+	}
+	// What the file will say is checked before anything is written.
+	if _, err := config.Parse(s.config, s.file(1)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// free refuses to set up what is there already.
+func (s *setup) free() error {
+	if _, err := os.Stat(s.config); err == nil {
+		return &cmdError{
+			code: exitConflict, err: fmt.Errorf("there is a file %s already", s.config),
+			hints: []string{
+				"run what it says      sudo vxmesh join " + s.config,
+				"or choose another     --config FILE, or another name for the network",
+			},
+		}
+	}
+	if membership.Exists(s.state) {
+		return &cmdError{
+			code: exitConflict, err: fmt.Errorf("this machine is a member of network %s already: %s", s.network, s.state),
+			hints: []string{
+				"leave it first        sudo vxmesh leave " + s.network,
+				"or choose another     --state DIR, or another name for the network",
+			},
+		}
+	}
+	return nil
+}
+
+// found makes the network. The config file comes last: without it nothing has been made yet, and
+// the next `init` goes on from what is there.
+func (s *setup) found(now time.Time) (*initResult, error) {
+	if _, err := os.Stat(s.config); err == nil || !membership.Exists(s.state) {
+		if err := s.free(); err != nil {
+			return nil, err
+		}
+	}
+	id, err := s.identity()
+	if err != nil {
+		return nil, err
+	}
+	m, err := membership.Open(s.state, id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		m, err = membership.Found(s.state, membership.FoundOptions{
+			Network: s.network, Identity: id, Node: s.node, Now: now,
+			Rights: roster.Rights{Bridge: true, Admin: true},
+		})
+	case err == nil && m.Name() != s.network:
+		return nil, s.free()
+	}
+	if err != nil {
+		return nil, setupError(err)
+	}
+	r := &initResult{
+		Schema: "vxmesh.init/1", Network: s.network, ID: m.Anchor().ID().String(), Node: s.node,
+		Config: s.config, State: s.state, VNI: s.vni(m.Anchor().ID()),
+	}
+	if s.flags.address == "auto" {
+		if err := keepHost(s.state, r.VNI, 1); err != nil {
+			return nil, setupError(err)
+		}
+	}
+	if err := s.invite(m, id, now, r); err != nil {
+		return nil, setupError(err)
+	}
+	return r, setupError(s.write(r.VNI))
+}
+
+// invite makes the first invitation, where this machine has an address that another may reach.
+func (s *setup) invite(m *membership.Member, id identity.Identity, now time.Time, r *initResult) error {
+	cfg, err := config.Parse(s.config, s.file(r.VNI))
+	if err != nil {
+		return err
+	}
+	endpoints := ownEndpoints(cfg, id, roster.MaxTokenEndpoints)
+	if len(endpoints) == 0 {
+		return nil
+	}
+	token, invitation, err := m.Invite(membership.InviteOptions{
+		TTL: invitationTTL, Uses: 1, Now: now, Rights: roster.Rights{Bridge: true}, Endpoints: endpoints,
+	})
+	if err != nil {
+		return err
+	}
+	r.Expires = invitation.Expires.UTC().Format(time.RFC3339)
+	r.Invitation, err = token.Encode()
+	return err
+}
+
+// identity makes this node's keys, or takes those that an earlier attempt has made.
+func (s *setup) identity() (identity.Identity, error) {
+	path := filepath.Join(s.state, config.Default().Security.Identity)
+	id, err := identity.Open(path)
+	if err != nil {
+		return id, identityError(path, err)
+	}
+	return id, nil
+}
+
+// vni is the segment's number: what was asked for, or the network's own.
+func (s *setup) vni(network roster.NetworkID) uint32 {
+	if s.flags.vni != 0 {
+		return s.flags.vni
+	}
+	return roster.DefaultVNI(network)
+}
+
+// setupError gives an error of writing to this machine the exit code and the advice that belong to
+// it.
+func setupError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, said := errors.AsType[*control.Error](err); said {
+		return err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return &cmdError{code: exitPermission, err: err, hints: []string{
+			"run it as root: sudo vxmesh ...", "or keep it elsewhere with --config FILE and --state DIR",
+		}}
+	}
+	return err
+}
+
+func (s *setup) foundText(r *initResult) string {
+	run := "sudo vxmesh join " + s.network
+	if s.flags.config != "" {
+		run = "sudo vxmesh join " + s.config
+	}
+	next := fmt.Sprintf("and on the next machine, until %s, once\n  sudo vxmesh join %s", r.Expires, r.Invitation)
+	if r.Invitation == "" {
+		next = "this machine has no address that another could reach: to invite the next, name one\n" +
+			"  sudo vxmesh invite --endpoint HOST:PORT"
+	}
+	return fmt.Sprintf(`network %s is made; this machine, %s, is its first node and its admin
+  config    %s
+  state     %s, with the network's key: take it off with vxmesh key export
+
+run it here
+  %s
+
+%s
+more invitations: sudo vxmesh invite
+`, r.Network, r.Node, r.Config, r.State, run, next)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/membership"
+	"github.com/vxmesh/vxmesh/tunnel"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
+	"github.com/vxmesh/vxmesh/tunnel/session"
+)
+
+// memberOptions is what the engine needs of a node that is a member of a network.
+func memberOptions(cfg *config.Config, id *nodeIdentity) *tunnel.MembershipOptions {
+	m := id.member
+	o := &tunnel.MembershipOptions{
+		Anchor: m.Anchor(), Certificate: m.Certificate(), Sign: m.SignKey(), Keep: m.SaveItems, Built: buildTime(),
+		Addresses: func() []netip.AddrPort { return ownEndpoints(cfg, id.Identity, roster.MaxEndpoints) },
+		Host:      hostOf(stateDir(cfg)), KeepHost: func(vni uint32, n int) error { return keepHost(stateDir(cfg), vni, n) },
+	}
+	o.Number, o.Secret = m.Secret()
+	o.Items, _ = m.Items() // what cannot be read will be heard again
+	for _, s := range m.Seeds() {
+		o.Seeds = append(o.Seeds, tunnel.Seed{Key: session.PublicKey(s.Session), Endpoints: s.Endpoints})
+	}
+	if a, admin := m.Authority(); admin {
+		o.Authority, o.Registrar = &a, registrar{m}
+	}
+	return o
+}
+
+// A registrar is a member that lets invited nodes in.
+type registrar struct{ *membership.Member }
+
+// Open is as [tunnel.Registrar] says.
+func (r registrar) Open(now time.Time) bool { return r.OpenInvitations(now) }
+
+// Network is the network's name.
+func (r registrar) Network() string { return r.Name() }
+
+// buildTime is when this program's sources were committed; the zero time when that is not known.
+func buildTime() time.Time {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return time.Time{}
+	}
+	i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.time" })
+	if i < 0 {
+		return time.Time{}
+	}
+	at, _ := time.Parse(time.RFC3339, info.Settings[i].Value)
+	return at
+}
+
+// members lists who belongs to the network.
+func (d *daemon) members() control.Members {
+	var out control.Members
+	if d.id.member == nil {
+		return out
+	}
+	out.Network = d.id.member.Anchor().ID().String()
+	for _, m := range d.node.Roster() {
+		out.Members = append(out.Members, d.member(m))
+	}
+	slices.SortFunc(out.Members, func(a, b control.Member) int { return compareNames(a.Name, b.Name) })
+	return out
+}
+
+func (d *daemon) member(m *roster.Member) control.Member {
+	c := m.Certificate
+	out := control.Member{
+		Name: m.Name, ID: m.ID.String(), Key: session.PublicKey(c.Session).String(), Admin: m.Admin,
+		Self: m.ID == roster.NodeID(d.id.ID()), MayBridge: c.Rights.Bridge, MACLimit: c.Rights.MACs,
+		Segments: c.Rights.Segments, Issuer: c.Issuer.Node().String(),
+		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
+	}
+	if m.Record != nil {
+		out.Sequence = m.Record.Sequence
+		for _, e := range m.Record.Endpoints {
+			out.Endpoints = append(out.Endpoints, e.String())
+		}
+		for _, a := range m.Record.Overlay {
+			out.Addresses = append(out.Addresses, a.Prefix.String())
+		}
+	}
+	return out
+}
+
+// publish takes items of a client in.
+func (d *daemon) publish(p control.Publish) error {
+	items := make([]roster.Item, len(p.Items))
+	for i, it := range p.Items {
+		items[i] = roster.Item{Kind: roster.ItemKind(it.Kind), Raw: it.Raw}
+	}
+	return d.node.Publish(items)
+}
+
+// compareNames orders names as people expect.
+func compareNames(a, b string) int {
+	if a < b {
+		return -1
+	}
+	if a > b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vxmesh/vxmesh/internal/atomicfile"
+)
+
+// file is the config file of a network that is being set up: what matters of it, explained.
+func (s *setup) file(vni uint32) []byte {
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# The network %s on this machine. Who belongs to it is not in here: members know each other by", s.network)
+	line("# their certificates (vxmesh peers, vxmesh invite). After changes: vxmesh reload.")
+	line("# Every key and its default: vxmesh config example.")
+	line("")
+	line("[network]")
+	line("name = %q", s.network)
+	line("node = %q", s.node)
+	if s.flags.state != "" {
+		line("state = %q", s.state)
+	}
+	line("")
+	line("[[segments]]")
+	line("vni = %d", vni)
+	line("")
+	line("  [segments.device]")
+	if s.flags.bridge != "" {
+		line("  bridge = %-22q # the LAN behind this bridge is stretched to the other nodes", s.flags.bridge)
+	} else {
+		line("  # bridge = \"br0\"              # to stretch the LAN behind a bridge to the other nodes")
+	}
+	switch s.flags.address {
+	case "none":
+		line("  addresses = []               # none: other machines on the segment have theirs")
+	case "auto":
+		line("  addresses = [\"auto\"]         # a free one of the network's own; or [\"10.42.0.11/24\"]")
+	default:
+		line("  addresses = [%q]", s.flags.address)
+	}
+	return b.Bytes()
+}
+
+// write writes the config file, whole or not at all.
+func (s *setup) write(vni uint32) error {
+	if err := os.MkdirAll(filepath.Dir(s.config), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Replace(s.config, s.file(vni))
+}

@@ -1,0 +1,196 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/vxmesh/vxmesh/tunnel/roster"
+	"github.com/vxmesh/vxmesh/tunnel/session"
+)
+
+// A Registrar lets nodes with an invitation into the network. The node calls it from one goroutine
+// at a time, with no lock held: it may wait for disks.
+type Registrar interface {
+	// Open reports whether there is an invitation that somebody may still use.
+	Open(now time.Time) bool
+	// Redeem judges a redemption whose proofs are right, and issues the certificate. An error that
+	// is a [*roster.Refusal] is told to the joiner. taken reports whether another member than the
+	// one with the key has a name.
+	Redeem(
+		now time.Time, r *roster.Redeem, key roster.SessionKey, taken func(name string) bool,
+	) (*roster.Certificate, error)
+	// Delegate makes an admin of the node with the key.
+	Delegate(roster.SignKey) (roster.Delegation, error)
+	// Network is the network's name.
+	Network() string
+}
+
+// A door is where nodes come in that have an invitation and no certificate yet. They talk to it in
+// sessions of their own, whose handshake needs nothing but what is in an invitation. It answers
+// only while there are invitations.
+type door struct {
+	endpoint *session.Endpoint
+	open     atomic.Bool
+	looked   time.Duration
+	guests   map[*session.Peer]*peer
+	requests chan redemption
+}
+
+const (
+	// guestStay is how long a guest may take, and maxGuests how many there are at once.
+	guestStay = time.Minute
+	maxGuests = 64
+	// doorEvery is how often it is asked whether there are invitations.
+	doorEvery = time.Second
+)
+
+// A redemption waits for the registrar.
+type redemption struct {
+	guest  *peer
+	t      *session.Transport
+	redeem *roster.Redeem
+}
+
+func (d *door) init() {
+	d.guests = make(map[*session.Peer]*peer)
+	d.requests = make(chan redemption, maxGuests)
+}
+
+// let makes a guest of a node that nobody knows. It reports whether there was room.
+func (d *door) let(now time.Duration, m *mesh, key session.PublicKey) bool {
+	if len(d.guests) >= maxGuests {
+		return false
+	}
+	s, err := d.endpoint.Add(key)
+	if err != nil {
+		return false
+	}
+	p := newPeer(m.n, PeerOptions{Name: "guest", Key: key}, s)
+	p.arrived = now
+	d.guests[s] = p
+	m.bySession[s] = p
+	return true
+}
+
+// expire sends guests away that took too long, and looks whether there are invitations.
+func (d *door) expire(now time.Duration, c *membership) {
+	for s, p := range d.guests {
+		if now-p.arrived >= guestStay {
+			d.endpoint.Remove(s)
+			delete(d.guests, s)
+			delete(c.m.bySession, s)
+			c.m.publishTable()
+		}
+	}
+	if c.Registrar == nil || d.looked != 0 && now-d.looked < doorEvery {
+		return
+	}
+	d.looked = now
+	d.open.Store(c.revoke == nil && c.Registrar.Open(c.Wall()))
+}
+
+// redeem passes a redemption to the registrar, if its proofs are right.
+func (d *door) redeem(c *membership, e *meshEvent) {
+	r, err := roster.ParseRedeem(e.data)
+	if err != nil || d.guests[e.peer.session] != e.peer || e.peer.asking || c.Registrar == nil {
+		return
+	}
+	key := roster.SessionKey(e.peer.key)
+	if r.Verify(c.Anchor.ID(), e.t.Binding(), key) != nil {
+		refusal := &roster.Refusal{Reason: roster.RefusedUnknown}
+		d.answer(e.peer, e.t, roster.AppendRefusal(nil, refusal))
+		return
+	}
+	select {
+	case d.requests <- redemption{e.peer, e.t, r}:
+		e.peer.asking = true
+	default: // the joiner asks again
+	}
+}
+
+// serve has the registrar judge redemptions, one after the other, until ctx ends.
+func (c *membership) serve(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-c.door.requests:
+			c.judge(r)
+		}
+	}
+}
+
+// judge asks the registrar and tells the guest.
+func (c *membership) judge(r redemption) {
+	m, key := c.m, roster.SessionKey(r.guest.key)
+	m.mu.Lock()
+	wrong := c.roster.Clock(c.Wall())
+	m.mu.Unlock()
+	var cert *roster.Certificate
+	err := error(&roster.Refusal{Reason: roster.RefusedClock})
+	if wrong == nil {
+		cert, err = c.Registrar.Redeem(c.Wall(), r.redeem, key, func(name string) bool {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			other := c.roster.Named(name)
+			return other != nil && other.Certificate.Sign != r.redeem.Sign
+		})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.guest.asking = false
+	if err != nil {
+		refusal, told := errors.AsType[*roster.Refusal](err)
+		if !told {
+			refusal = &roster.Refusal{Reason: roster.RefusedNotNow}
+		}
+		m.n.log.Warn("invitation not redeemed", "name", r.redeem.Name, "err", err)
+		c.door.answer(r.guest, r.t, roster.AppendRefusal(nil, refusal))
+		return
+	}
+	m.n.log.Info("invitation redeemed", "name", cert.Name, "id", cert.Node())
+	c.welcome(r, cert)
+}
+
+// welcome gives a joiner all that it needs to be a member, and tells the others of it.
+func (c *membership) welcome(r redemption, cert *roster.Certificate) {
+	delegation, err := c.delegation(cert)
+	if err != nil {
+		c.m.n.log.Error("new admin not made", "name", cert.Name, "err", err)
+	}
+	g := roster.Grant{
+		Delegation: delegation,
+		Anchor:     c.Anchor, Number: c.Number, Secret: c.Secret, NetworkName: c.Registrar.Network(),
+		Certificate: cert.Raw,
+	}
+	if list := c.roster.Secrets(); len(list) > 0 && c.roster.SecretNumber() >= c.Number {
+		g.Number, g.Secret = c.roster.SecretNumber(), list[0]
+	}
+	items := []roster.Item{{Kind: roster.ItemCertificate, Raw: c.own().Raw}}
+	if c.record != nil {
+		items = append(items, roster.Item{Kind: roster.ItemRecord, Raw: c.record.Raw})
+	}
+	for _, message := range roster.ItemMessages(items, gossipLen) {
+		c.door.answer(r.guest, r.t, message)
+	}
+	c.door.answer(r.guest, r.t, roster.AppendGrant(nil, &g)) // last: with it the joiner has all
+	c.take(roster.Item{Kind: roster.ItemCertificate, Raw: cert.Raw}, nil)
+}
+
+// delegation is what makes an admin of a node whose certificate says that it is one; nil for others.
+func (c *membership) delegation(cert *roster.Certificate) (*roster.Delegation, error) {
+	if !cert.Rights.Admin {
+		return nil, nil
+	}
+	d, err := c.Registrar.Delegate(cert.Sign)
+	return &d, err
+}
+
+// answer sends a message to a guest, where it was last heard.
+func (d *door) answer(p *peer, t *session.Transport, message []byte) {
+	if p.path != nil {
+		_, _ = p.sendControl(t, p.path.sock, p.path.remote, message)
+	}
+}
