@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -29,7 +30,8 @@ func TestFound(t *testing.T) {
 		t.Errorf("certificate %+v of network %s", c, m.Name())
 	}
 	a, ok := m.Authority()
-	if !ok || a.Network != m.Anchor().ID() || a.SignKey() != c.Sign || a.Delegation.Verify(m.Anchor(), c.Sign) != nil {
+	if !ok || a.Network != m.Anchor().ID() || a.SignKey() != c.Sign ||
+		a.Delegation.Verify(m.Anchor(), c.Sign) != nil {
 		t.Errorf("authority %v, %v", a, ok)
 	}
 	if key := must[ed25519.PrivateKey](t)(m.NetworkKey()); publicKey(key) != m.Anchor().Key {
@@ -47,7 +49,8 @@ func TestFound(t *testing.T) {
 	wantFiles(t, m.dir, fileMembers, fileMembership, fileLock, fileNetworkKey)
 	_, err := Found(m.dir, foundOptions(t))
 	wantError(t, "again", err, fs.ErrExist, m.dir)
-	if text := fmt.Sprintf("%v %+v %#v", m, m, m); strings.Count(text, "membership of home") != 3 || len(text) > 400 {
+	text := fmt.Sprintf("%v %+v %#v", m, m, m)
+	if strings.Count(text, "membership of home") != 3 || len(text) > 400 {
 		t.Errorf("prints as %s", text)
 	}
 	for _, name := range []string{"", "No"} {
@@ -174,6 +177,11 @@ func TestOpenRefuses(t *testing.T) {
 		"other node's certificate": {certText, func(m *Member) string {
 			return base64Of(enrolled(t, m, roster.Rights{}).Certificate().Raw)
 		}, "delegation"},
+		"forged certificate": {certText, func(m *Member) string {
+			forged := bytes.Clone(m.Certificate().Raw)
+			forged[1] ^= 1 // may bridge
+			return base64Of(forged)
+		}, "signature"},
 		"delegation":       {delegationText, func(*Member) string { return delegationText(other) }, "delegation"},
 		"short delegation": {delegationText, text("AAAA"), "length"},
 	} {
@@ -217,8 +225,10 @@ func TestSetters(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Somebody else in the meantime does not undo it, nor does what is older.
-	err := errors.Join(twin.SetSecret(2, [32]byte{2}), twin.SetSecret(4, [32]byte{4}), m.SetSecret(3, [32]byte{5}),
-		m.SetCertificate(certify(time.Minute, m.id)))
+	err := errors.Join(
+		twin.SetSecret(2, [32]byte{2}), twin.SetSecret(4, [32]byte{4}), m.SetSecret(3, [32]byte{5}),
+		m.SetCertificate(certify(time.Minute, m.id)),
+	)
 	for _, m := range []*Member{m, twin, reopened(t, m)} {
 		n, secret := m.Secret()
 		if err != nil || string(m.Certificate().Raw) != string(newer.Raw) || n != 4 || secret != [32]byte{4} {
@@ -226,6 +236,14 @@ func TestSetters(t *testing.T) {
 		}
 	}
 	wantError(t, "other node", m.SetCertificate(certify(2*time.Hour, newIdentity(t))), ErrOtherIdentity)
+	for name, change := range map[string]func(*roster.Certificate){
+		"sign key":    func(c *roster.Certificate) { c.Sign = signKey(first.id) },
+		"session key": func(c *roster.Certificate) { c.Session = first.id.PublicKey() },
+	} {
+		c := *certify(2*time.Hour, m.id)
+		change(&c)
+		wantError(t, name, m.SetCertificate(must[*roster.Certificate](t)(a.Certify(c))), ErrOtherIdentity)
+	}
 	wantError(t, "other network", m.SetCertificate(newNetwork(t).Certificate()), roster.ErrDelegation)
 	wantError(t, "number", m.SetSecret(0, [32]byte{}), nil)
 	wantError(t, "number", m.SetSecret(1<<63+1, [32]byte{}), nil)

@@ -121,7 +121,8 @@ func TestNetworkKeyMakesAnAdmin(t *testing.T) {
 		if !ok || a.Delegation.Verify(m.Anchor(), c.Sign) != nil || c.Verify(m.Anchor()) != nil || !c.Newer(was) {
 			t.Errorf("authority %v, certificate %+v", ok, c)
 		}
-		if !c.Rights.Admin || c.Rights.MACs != 3 || !c.Rights.Allows(7) || c.Rights.Allows(8) || c.Name != was.Name {
+		if !c.Rights.Admin || c.Rights.MACs != 3 || !c.Rights.Allows(7) || c.Rights.Allows(8) ||
+			c.Name != was.Name {
 			t.Errorf("certificate %+v", c)
 		}
 	}

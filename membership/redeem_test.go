@@ -33,7 +33,8 @@ func TestRedeem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Verify(m.Anchor()) != nil || c.ValidAt(at.Add(time.Hour)) != nil || checkOwner(c, a) != nil || c.Name != "barn" ||
+	if c.Verify(m.Anchor()) != nil || c.ValidAt(at.Add(time.Hour)) != nil || checkOwner(c, a) != nil ||
+		c.Name != "barn" ||
 		!c.Rights.Allows(7) || c.Rights.Allows(8) || c.Rights.MACs != 2 || c.Rights.Bridge || c.Rights.Admin ||
 		c.NotAfter.Sub(c.NotBefore) != roster.CertificateLife {
 		t.Errorf("%+v", c)
@@ -42,7 +43,8 @@ func TestRedeem(t *testing.T) {
 	c, err = m.Redeem(at.Add(time.Hour), redeemer(other, token, "x"), other.PublicKey(), nil)
 	wantRefusal(t, "a third", c, err, roster.RefusedUsed)
 	i := must[[]Invitation](t)(m.Invitations())[0]
-	if i.State(at) != StateSpent || len(i.Spent) != 2 || i.Spent[1].Sign != signKey(b) || i.Spent[1].Name != "shed" {
+	if i.State(at) != StateSpent || len(i.Spent) != 2 || i.Spent[1].Sign != signKey(b) ||
+		i.Spent[1].Name != "shed" {
 		t.Errorf("%+v", i)
 	}
 }
@@ -120,13 +122,13 @@ func TestRedeemRefuses(t *testing.T) {
 func TestRedeemOnABadDisk(t *testing.T) {
 	a, b := newIdentity(t), newIdentity(t)
 	for name, tt := range map[string]struct {
-		replace func(*Member) func(string, []byte) error
+		replace func(*Member) writer
 		spent   bool
 	}{
 		"full":          {failing(syscall.ENOSPC), false},
 		"read-only":     {failing(syscall.EROFS), false},
-		"killed before": {func(m *Member) func(string, []byte) error { return killed(m.dir, 1, false).replace }, false},
-		"killed after":  {func(m *Member) func(string, []byte) error { return killed(m.dir, 1, true).replace }, true},
+		"killed before": {func(m *Member) writer { return killed(m.dir, 1, false).replace }, false},
+		"killed after":  {func(m *Member) writer { return killed(m.dir, 1, true).replace }, true},
 	} {
 		m := newNetwork(t)
 		token := invite(t, m, InviteOptions{})
@@ -162,8 +164,10 @@ func TestRedeemOnABadDisk(t *testing.T) {
 	wantRefusal(t, "no directory", c, err, roster.RefusedNotNow)
 }
 
-func failing(err error) func(*Member) func(string, []byte) error {
-	return func(*Member) func(string, []byte) error {
+type writer = func(path string, data []byte) error
+
+func failing(err error) func(*Member) writer {
+	return func(*Member) writer {
 		return func(path string, _ []byte) error { return &fs.PathError{Op: "open", Path: path, Err: err} }
 	}
 }

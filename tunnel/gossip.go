@@ -95,6 +95,9 @@ func (c *membership) round(now time.Duration) {
 // deadline is when round has something to do.
 func (c *membership) deadline() time.Duration {
 	next := c.gossip.round
+	if c.stale {
+		next = min(next, c.settled+settleEvery)
+	}
 	if len(c.gossip.news) > 0 {
 		next = min(next, c.gossip.due)
 	}

@@ -89,7 +89,7 @@ func (s *segment) settle(ctx context.Context) error {
 	} else if n > 0 {
 		s.lose(n)
 	}
-	if now := s.node.now(); now < s.auto.again || now < hostSettle && !c.settled() && c.host(s.vni) == 0 {
+	if now := s.node.now(); now < s.auto.again || now < hostSettle && !c.heard() && c.host(s.vni) == 0 {
 		return nil
 	}
 	if last := c.host(s.vni); free(last) {
@@ -196,9 +196,9 @@ func (c *membership) host(vni uint32) int {
 	return c.Host(vni)
 }
 
-// settled reports whether this node has heard of the others: it began to compare what it knows with
+// heard reports whether this node has heard of the others: it began to compare what it knows with
 // one of them, and there was time for the answers.
-func (c *membership) settled() bool {
+func (c *membership) heard() bool {
 	now := c.m.n.now()
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()

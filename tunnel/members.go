@@ -2,8 +2,10 @@ package tunnel
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel/roster"
@@ -71,6 +73,12 @@ func (m *mesh) put(o PeerOptions) error {
 	return nil
 }
 
+// accept makes a member a peer, whatever peer there was with its key before.
+func (m *mesh) accept(o PeerOptions) error {
+	m.drop(func(p *peer) bool { return p.key == o.Key && (p.member == nil || p.name != o.Name) })
+	return m.put(o)
+}
+
 // withKey gives the peer with a key, or nil.
 func (m *mesh) withKey(key session.PublicKey) *peer {
 	for _, p := range m.peers {
@@ -124,7 +132,8 @@ func (m *mesh) reconcile() error {
 		}
 	}
 	var failed error
-	for _, o := range wanted {
+	inOrder := func(a, b PeerOptions) int { return strings.Compare(a.Name, b.Name) }
+	for _, o := range slices.SortedFunc(maps.Values(wanted), inOrder) {
 		if err := m.put(o); err != nil {
 			failed = err
 		}

@@ -69,6 +69,8 @@ type membership struct {
 	clockWrong string // why the time of day cannot be right; "" when it may be
 	keepError  string
 	dirty      chan struct{} // the roster is to be kept
+	stale      bool          // the peers are not those of the roster
+	settled    time.Duration // when they were made so last
 	renewed    time.Duration // when certificates were looked at last
 }
 
@@ -169,15 +171,19 @@ func (c *membership) options(r *roster.Member) PeerOptions {
 // admit makes a node a peer that showed a member's certificate in a handshake. It reports whether
 // there is such a peer now.
 func (c *membership) admit(claim *session.Claim) bool {
-	_, err := c.roster.Admit(
+	r, err := c.roster.Admit(
 		c.Wall(), roster.SessionKey(claim.Key), roster.NodeID(claim.ID), claim.Certificate,
 	)
+	if err == nil && c.revoke == nil && r.ID != c.self {
+		err = c.m.accept(c.options(r))
+	}
 	if err != nil {
 		c.m.n.log.Debug("not admitted", "key", claim.Key, "err", err)
 		return false
 	}
 	c.changed()
-	return c.m.reconcile() == nil && c.endpoint.Peer(claim.Key) != nil
+	c.stale = true
+	return c.endpoint.Peer(claim.Key) != nil
 }
 
 // changed has the roster kept, and the handshakes use what is newest of it.
@@ -233,8 +239,10 @@ func (c *membership) store() bool {
 	return err == nil
 }
 
-// Number of looks at what changes slowly.
 const (
+	// settleEvery is how often new members become peers at most: each time costs a look at all.
+	settleEvery = 50 * time.Millisecond
+	// clockEvery and renewPeriod are between two looks at what changes slowly.
 	clockEvery  = 10 * time.Second
 	renewPeriod = 10 * time.Minute
 )
@@ -243,6 +251,9 @@ const (
 func (c *membership) look(now time.Duration) {
 	c.door.expire(now, c)
 	c.round(now)
+	if c.stale && now-c.settled >= settleEvery {
+		c.settleMembers()
+	}
 	if now-c.gossip.clock < clockEvery && c.gossip.clock != 0 {
 		return
 	}
@@ -259,7 +270,7 @@ func (c *membership) look(now time.Duration) {
 	if c.clockWrong == "" && (c.renewed == 0 || now-c.renewed >= renewPeriod) {
 		c.renewed = now
 		c.renew()
-		_ = c.m.reconcile() // those whose time is up; add cannot fail for who was one before
+		c.settleMembers() // some certificates' time may be up
 	}
 }
 
@@ -297,14 +308,15 @@ func (c *membership) take(it roster.Item, from *peer) {
 
 // apply does what changes of the roster ask for.
 func (c *membership) apply(changes []roster.Change, from *peer) {
-	fresh := false
+	fresh, revoked := false, false
 	for _, ch := range changes {
 		if !ch.Fresh {
 			continue
 		}
-		fresh = true
+		fresh, c.stale = true, true
 		c.spread(ch, from)
 		if ch.Kind == roster.ItemRevocation {
+			revoked = true
 			c.tellRevoked(ch)
 		}
 	}
@@ -312,10 +324,18 @@ func (c *membership) apply(changes []roster.Change, from *peer) {
 		return
 	}
 	c.changed()
+	if revoked {
+		c.settleMembers()
+	}
+	c.m.wake()
+}
+
+// settleMembers makes the members peers as the roster has them now.
+func (c *membership) settleMembers() {
+	c.stale, c.settled = false, c.m.n.now()
 	if err := c.m.reconcile(); err != nil {
 		c.m.n.log.Error("members not taken", "err", err)
 	}
-	c.m.wake()
 }
 
 // tellRevoked tells people that a member is none any more.

@@ -160,6 +160,7 @@ func (d *daemon) status() control.Status {
 	st := d.node.Status()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	st.Warnings = append(st.Warnings, d.rightsWarnings()...)
 	st.Version = thisVersion().Version
 	st.Config = control.ConfigStatus{
 		File: d.path, LoadedAt: d.loadedAt, ReloadSuccessful: d.failure == "", ReloadError: d.failure,

@@ -34,6 +34,7 @@ type inviteFlags struct {
 	segments  []uint
 	macs      int
 	noBridge  bool
+	admin     bool
 	endpoints []string
 	out       string
 	qr        bool
@@ -58,6 +59,7 @@ func newInviteCmd(g *globals) *cobra.Command {
 	flags.UintSliceVar(&f.segments, "segment", nil, "only these segments, by VNI (default: all)")
 	flags.IntVar(&f.macs, "macs", 0, "the most source addresses it may send from in a segment (default: no limit)")
 	flags.BoolVar(&f.noBridge, "no-bridge", false, "it may send from one source address only")
+	flags.BoolVar(&f.admin, "admin", false, "it becomes an admin; needs the network's key here, and when it joins")
 	flags.StringSliceVar(&f.endpoints, "endpoint", nil, "where this node is reached, HOST:PORT (default: its addresses)")
 	flags.StringVar(&f.out, "out", "", "write the line to this file instead")
 	flags.BoolVar(&f.qr, "qr", false, "show it as a QR code, too")
@@ -163,7 +165,7 @@ func inviteText(r inviteResult) string {
 func (h *home) inviteOptions(cmd *cobra.Command, f *inviteFlags) (*membership.InviteOptions, error) {
 	o := &membership.InviteOptions{
 		Node: f.name, TTL: f.ttl, Uses: f.uses, Now: time.Now(),
-		Rights: roster.Rights{Bridge: !f.noBridge, MACs: f.macs},
+		Rights: roster.Rights{Bridge: !f.noBridge, MACs: f.macs, Admin: f.admin},
 	}
 	if f.name != "" {
 		if err := roster.ValidName(f.name); err != nil {
@@ -223,8 +225,11 @@ func inviteError(h *home, err error) error {
 	if errors.Is(err, membership.ErrNoAdmin) {
 		return &cmdError{
 			code: exitPermission, err: fmt.Errorf("this node is no admin of %s", h.cfg.Network.Name),
-			hints: []string{"invite on an admin's node: vxmesh members", "or bring the network's key here: vxmesh key import FILE"},
+			hints: []string{"invite on an admin's node: vxmesh peer show NAME says who is one", "or bring the network's key here: vxmesh key import FILE"},
 		}
+	}
+	if errors.Is(err, membership.ErrNoNetworkKey) {
+		return &cmdError{code: exitPermission, err: err, hints: []string{"vxmesh key import FILE"}}
 	}
 	return setupError(err)
 }

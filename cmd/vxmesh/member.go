@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"runtime/debug"
 	"slices"
@@ -85,6 +86,29 @@ func (d *daemon) member(m *roster.Member) control.Member {
 		}
 		for _, a := range m.Record.Overlay {
 			out.Addresses = append(out.Addresses, a.Prefix.String())
+		}
+	}
+	return out
+}
+
+// rightsWarnings say what the config asks for that the certificate does not allow: the other members
+// would drop it. The caller holds mu.
+func (d *daemon) rightsWarnings() (out []control.Warning) {
+	if d.id.member == nil {
+		return nil
+	}
+	rights := d.id.member.Certificate().Rights
+	warn := func(vni uint32, what string) {
+		out = append(out, control.Warning{
+			Code: "no_right", Message: fmt.Sprintf("vni %d: this node's certificate does not let it %s; the others drop it", vni, what),
+			Fix: "ask an admin for an invitation with that right, then: vxmesh leave, vxmesh join",
+		})
+	}
+	for _, s := range d.cfg.Segments {
+		if s.VXLAN == nil && !rights.Allows(s.VNI) {
+			warn(s.VNI, "be in this segment")
+		} else if s.Device.Bridge != "" && !rights.Bridge {
+			warn(s.VNI, "send for the machines behind bridge "+s.Device.Bridge)
 		}
 	}
 	return out

@@ -55,7 +55,8 @@ func TestReplaceFails(t *testing.T) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Replace(filepath.Dir(path), []byte("x")); err == nil || strings.Contains(Reason(err).Error(), dir) {
+	err := Replace(filepath.Dir(path), []byte("x"))
+	if err == nil || strings.Contains(Reason(err).Error(), dir) {
 		t.Errorf("over a directory: %v", err)
 	}
 	if err := Replace(filepath.Join(dir, "none", "c"), nil); !errors.Is(err, fs.ErrNotExist) {

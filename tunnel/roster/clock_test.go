@@ -99,6 +99,27 @@ func TestWhoseTimeCounts(t *testing.T) {
 	}
 }
 
+// TestViewEnds has a member whose certificate expires while the clock is wrong for another reason.
+func TestViewEnds(t *testing.T) {
+	end, right := objectsAt.Add(CertificateLife), objectsAt.Add(CertificateLife+time.Hour)
+	for name, r := range map[string]*Roster{
+		"built": New(Options{Anchor: theAnchor, Built: right}), "signed": newRoster(),
+	} {
+		r.Restore(objectsAt, []Item{certify(theAdmin, memberKey, "m", 0)})
+		if name == "signed" {
+			add(t, r, theAdmin.Remove(NodeID{1}, right.Add(clockSlack)).Item())
+		}
+		for _, step := range []struct {
+			at      time.Time
+			members int
+		}{{end.Add(time.Minute), 1}, {right, 0}, {end.Add(time.Minute), 1}} {
+			if err := r.Clock(step.at); (err == nil) != (step.members == 0) || len(r.Members()) != step.members {
+				t.Errorf("%s: at %s %d members, %v", name, step.at, len(r.Members()), err)
+			}
+		}
+	}
+}
+
 // TestForget has members whose certificates ended a month ago. That their issuer is an admin is not
 // forgotten: one of the certificates stays as a proof.
 func TestForget(t *testing.T) {
@@ -115,5 +136,20 @@ func TestForget(t *testing.T) {
 	}
 	if _, err := r.Add(long, old); !errors.Is(err, errLongAgo) || len(r.nodes) != 0 {
 		t.Error("back again:", err)
+	}
+}
+
+// TestForgetNobodyWhileClockWrong has this node's own certificate expired long ago, as all others.
+func TestForgetNobodyWhileClockWrong(t *testing.T) {
+	r := New(Options{Anchor: theAnchor, Self: idOf(memberKey)})
+	items := []Item{certify(theAdmin, memberKey, "m", 0), certify(theAdmin, keyFrom(20), "other", 0)}
+	add(t, r, items...)
+	long := objectsAt.Add(2 * CertificateLife)
+	if err := r.Clock(long); err == nil || len(r.Members()) != 2 {
+		t.Error(err, r.Members())
+	}
+	r = New(Options{Anchor: theAnchor, Self: idOf(memberKey)})
+	if refused := r.Restore(long, items); refused != nil || len(r.Members()) != 2 {
+		t.Error("after a start:", refused, r.Members())
 	}
 }

@@ -264,6 +264,19 @@ func TestSecretsOfRevokedAdmins(t *testing.T) {
 	}
 }
 
+func TestAdminShown(t *testing.T) {
+	flagged := must(theAdmin.Certify(largestCertificate())).Item()
+	r := with(t, flagged, certify(secondAdmin, keyFrom(20), "m", 0), certify(theAdmin, secondAdmin.Key, "two", 0))
+	for _, key := range []ed25519.PrivateKey{memberKey, secondAdmin.Key} { // by a flag, by a delegation
+		if m := r.Member(idOf(key)); m == nil || !m.Admin {
+			t.Errorf("%+v is an admin", m)
+		}
+	}
+	if m := r.Member(idOf(keyFrom(20))); m == nil || m.Admin {
+		t.Errorf("%+v is no admin", m)
+	}
+}
+
 // TestManySecrets has more secrets than are kept, some of them of a revoked admin.
 func TestManySecrets(t *testing.T) {
 	r := with(t, RemoveByNetwork(networkKey, idOf(adminKey), objectsAt).Item())
@@ -300,6 +313,14 @@ func TestTwoOfOneName(t *testing.T) {
 	}
 	if len(r.Members()) != 4 || r.Named("nobody") != nil {
 		t.Error(r.Members())
+	}
+	thief := must(theAdmin.Certify(Certificate{ // of a session key
+		Sign: signKeyOf(keyFrom(23)), Session: SessionKey(ids[0]), Name: "thief",
+		NotBefore: objectsAt.Add(time.Minute), NotAfter: objectsAt.Add(CertificateLife),
+	})).Item()
+	add(t, r, thief)
+	if m := r.WithSession(SessionKey(ids[0])); m == nil || m.ID != ids[0] || len(r.Members()) != 5 {
+		t.Errorf("%+v has the session key of %s", m, ids[0])
 	}
 }
 

@@ -25,9 +25,7 @@ func (r *Roster) addSecret(raw []byte) (Change, error) {
 		return Change{}, err
 	}
 	turned := r.learn(issuer, it)
-	if r.wantsSecret(s) {
-		r.keepSecret(s)
-	}
+	r.keepSecret(s)
 	if turned || slices.Contains(r.secretsInForce(), s) {
 		return Change{ItemSecret, NodeID{}, it, true}, nil
 	}

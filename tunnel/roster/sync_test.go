@@ -104,6 +104,27 @@ func TestTwoConverge(t *testing.T) {
 	}
 }
 
+// TestNewerGoesBothWays has each side hold what is newer of some nodes; one comparison is enough.
+func TestNewerGoesBothWays(t *testing.T) {
+	keys, items := people(2*maxEntries + 1)
+	one, other := with(t, items...), with(t, items...)
+	for i, key := range keys {
+		r := []*Roster{one, other}[i/2%2]
+		add(t, r, []Item{certify(theAdmin, key, "m", 1), record(key, 2)}[i%2])
+	}
+	talk(t, one, other, one.Summary(), never)
+	if told(one) != told(other) {
+		t.Error("they differ")
+	}
+	if got := talk(t, other, one, other.Summary(), never); got != 1 {
+		t.Errorf("%d messages where there is nothing to say", got)
+	}
+	one, other = with(t, items...), with(t, append(items, record(keys[maxEntries-1], 2))...)
+	if got := talk(t, one, other, one.Summary(), never); got != 6 { // three ranges, a want, the record
+		t.Errorf("%d messages for a record", got)
+	}
+}
+
 // TestDigestsCoverEverything checks the ranges of digests.
 func TestDigestsCoverEverything(t *testing.T) {
 	_, items := people(2*maxEntries + 1)
@@ -218,6 +239,19 @@ func TestLongLists(t *testing.T) {
 	one, other := newRoster(), newRoster()
 	for i := range maxRevocations - reserved {
 		add(t, one, theAdmin.Remove(NodeID{byte(i), byte(i >> 8)}, objectsAt).Item())
+	}
+	full := knowing(nil)
+	full.revoked = one.revoked
+	cert := must(ParseCertificate(certify(theAdmin, memberKey, "m", 0).Raw))
+	for i := range maxMembers {
+		n := &node{id: NodeID{byte(i), byte(i >> 8)}}
+		full.nodes[n.id] = n
+		full.certify(n, []*Certificate{cert})
+	}
+	for _, r := range []*Roster{other, one} { // with other revocations, and with the same
+		if replies, _, _ := full.Receive(objectsAt, r.Summary()); len(replies) > maxReplies || len(replies) < 150 {
+			t.Errorf("%d replies", len(replies))
+		}
 	}
 	rounds := 0
 	for ; told(one) != told(other) && rounds < 10; rounds++ {
