@@ -15,7 +15,8 @@ const (
 // Members are the nodes that hold a certificate of the network, this one too, by name.
 type Members struct {
 	Schema  string       `json:"schema"`
-	Network string       `json:"network"` // its id, hexadecimal
+	Network string       `json:"network"` // its id, hexadecimal; "" when it has no members but those of the file
+	Name    string       `json:"name"`    // of the network
 	Members List[Member] `json:"members"`
 }
 
@@ -35,6 +36,8 @@ type Member struct {
 	Endpoints List[string] `json:"endpoints"` // where it says it is
 	Addresses List[string] `json:"addresses"` // with their prefix, within segments
 	Sequence  uint64       `json:"sequence"`  // of what it said last; 0: nothing yet
+
+	Certificate []byte `json:"certificate"` // as it was signed, base64
 }
 
 // Publish asks the node to take in signed items about members and to tell the network.

@@ -33,6 +33,7 @@ type Node struct {
 	refusal  error
 	requests []any
 	reloads  control.ReloadResult
+	members  control.Members
 }
 
 // New gives a node of network "home" that is up.
@@ -52,6 +53,9 @@ func (n *Node) SetStatus(s control.Status) { n.locked(func() { n.status = s }) }
 // SetChanges sets what a reload says it did.
 func (n *Node) SetChanges(c ...control.Change) { n.locked(func() { n.reloads.Changes = c }) }
 
+// SetMembers changes who belongs to the network.
+func (n *Node) SetMembers(m control.Members) { n.locked(func() { n.members = m }) }
+
 // Requests gives the changes asked for so far, in order.
 func (n *Node) Requests() (r []any) {
 	n.locked(func() { r = append(r, n.requests...) })
@@ -69,8 +73,16 @@ func (n *Node) Backend() control.Backend {
 			n.locked(func() { p.Peers = n.status.Peers })
 			return p
 		},
-		Ping:     n.ping,
-		Why:      n.why,
+		Ping: n.ping,
+		Why:  n.why,
+		Members: func() (m control.Members) {
+			n.locked(func() { m = n.members })
+			return m
+		},
+		Publish: func(r control.Publish) error {
+			_, err := n.change(r, 0, 0)
+			return err
+		},
 		FDB:      FDB,
 		Stats:    Stats,
 		AddFDB:   func(r control.FDBAdd) (control.FDBResult, error) { return n.change(r, 1, 0) },
