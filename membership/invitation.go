@@ -33,7 +33,6 @@ const (
 type Invitation struct {
 	ID        roster.InvitationID
 	Node      string // the name that was suggested; may be empty
-	Address   string // of the joiner's device, as the inviter wrote it; may be empty
 	Rights    roster.Rights
 	Created   time.Time
 	Expires   time.Time
@@ -115,7 +114,6 @@ type savedInvitations struct {
 type savedInvitation struct {
 	ID      string          `json:"id"` // as people see its beginning: hexadecimal
 	Node    string          `json:"node,omitempty"`
-	Address string          `json:"address,omitempty"`
 	Rights  savedRights     `json:"rights"`
 	Created time.Time       `json:"created"`
 	Expires time.Time       `json:"expires"`
@@ -140,7 +138,7 @@ type savedSpending struct {
 
 func (i *Invitation) saved() savedInvitation {
 	v := savedInvitation{
-		ID: i.ID.String(), Node: i.Node, Address: i.Address, Rights: savedRights(i.Rights),
+		ID: i.ID.String(), Node: i.Node, Rights: savedRights(i.Rights),
 		Created: i.Created, Expires: i.Expires, Uses: i.Uses, Revoked: i.RevokedAt,
 	}
 	for _, s := range i.Spent {
@@ -155,7 +153,7 @@ func (v *savedInvitation) invitation() (Invitation, error) {
 		return Invitation{}, errors.New("an id is not 64 hexadecimal digits")
 	}
 	i := Invitation{
-		ID: roster.InvitationID(id), Node: v.Node, Address: v.Address, Rights: roster.Rights(v.Rights),
+		ID: roster.InvitationID(id), Node: v.Node, Rights: roster.Rights(v.Rights),
 		Created: v.Created, Expires: v.Expires, Uses: v.Uses,
 		Revoked: !v.Revoked.IsZero(), RevokedAt: v.Revoked,
 	}

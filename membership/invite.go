@@ -29,7 +29,8 @@ type InviteOptions struct {
 	Node      string           // the suggested name; may be empty, and must be for several uses
 	TTL       time.Duration    // 0 is 24 hours
 	Uses      int              // how often it may be redeemed, at most 1,000; 0 is once
-	Address   string           // for the joiner's device; kept as it is
+	VNI       uint32           // of the segment that the joiner's device is to be in; 0: the network's own
+	Addresses []netip.Prefix   // for that device, at most two; none: it finds its own
 	Rights    roster.Rights    // Admin needs the network's key here, now and when it is redeemed
 	Endpoints []netip.AddrPort // where this node can be reached: 1 to 4
 	Now       time.Time        // the zero time stands for the system's
@@ -66,13 +67,14 @@ func (m *Member) invitation(o InviteOptions) (*roster.Token, Invitation, error) 
 	t := &roster.Token{
 		Network: m.Anchor().ID(), Inviter: m.id.PublicKey(), Expires: now.Add(o.TTL).Truncate(time.Second),
 		Rights: o.Rights, Endpoints: o.Endpoints, NetworkName: m.Name(), NodeName: o.Node,
+		VNI: o.VNI, Addresses: o.Addresses,
 	}
 	_, _ = rand.Read(t.Seed[:]) // never fails
 	if _, err := t.Encode(); err != nil {
 		return nil, Invitation{}, err
 	}
 	return t, Invitation{
-		ID: t.Invitation(), Node: o.Node, Address: o.Address, Rights: o.Rights,
+		ID: t.Invitation(), Node: o.Node, Rights: o.Rights,
 		Created: now, Expires: t.Expires, Uses: o.Uses,
 	}, nil
 }
@@ -89,6 +91,8 @@ func (m *Member) checkInvite(o InviteOptions) error {
 		return fmt.Errorf("%d uses: between 1 and %d", o.Uses, maxUses)
 	case o.Uses > 1 && o.Node != "":
 		return errors.New("a name is for one node: leave it out, or have the invitation be for one use")
+	case o.Uses > 1 && len(o.Addresses) > 0:
+		return errors.New("an address is for one node: leave it out, or have the invitation be for one use")
 	case o.Rights.MACs < 0 || o.Rights.MACs > 0xffff:
 		return fmt.Errorf("a limit of %d MAC addresses: between 0 and 65535", o.Rights.MACs)
 	}

@@ -79,20 +79,7 @@ func TestMakingIsInterrupted(t *testing.T) {
 		"enrol": {func(s store) (*Member, error) { return s.enrol(enrol) }, 2},
 	} {
 		for n := 1; n <= act.writes; n++ {
-			dir := t.TempDir()
-			_, err := act.f(killed(dir, n, false))
-			wantError(t, name, err, errKilled)
-			if _, err := Open(dir, id); Exists(dir) || !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s: there is a membership after %d writes: %v", name, n-1, err)
-			}
-			key, keyErr := newStore(dir).loadNetworkKey()
-			m, err := act.f(newStore(dir))
-			if err != nil || !Exists(dir) || keyErr == nil && publicKey(key) != m.Anchor().Key {
-				t.Errorf("%s again after %d writes: %v, %v", name, n-1, m, err)
-			}
-			if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
-				t.Errorf("left: %v", left)
-			}
+			interrupt(t, fmt.Sprintf("%s after %d writes", name, n-1), id, act.f, n)
 		}
 		dir := t.TempDir()
 		_, err := act.f(killed(dir, act.writes, true))
@@ -100,6 +87,24 @@ func TestMakingIsInterrupted(t *testing.T) {
 		if _, err := Open(dir, id); err != nil {
 			t.Errorf("%s: not whole after the last write: %v", name, err)
 		}
+	}
+}
+
+// interrupt has the nth write fail, and what was begun be done again.
+func interrupt(t *testing.T, name string, id identity.Identity, act func(store) (*Member, error), n int) {
+	dir := t.TempDir()
+	_, err := act(killed(dir, n, false))
+	wantError(t, name, err, errKilled)
+	if _, err := Open(dir, id); Exists(dir) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: there is a membership: %v", name, err)
+	}
+	key, keyErr := newStore(dir).loadNetworkKey()
+	m, err := act(newStore(dir))
+	if err != nil || !Exists(dir) || keyErr == nil && publicKey(key) != m.Anchor().Key {
+		t.Errorf("%s, again: %v, %v", name, m, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("%s left %v", name, left)
 	}
 }
 
@@ -270,11 +275,7 @@ func TestItems(t *testing.T) {
 	}
 	path := m.path(fileMembers)
 	whole := must[[]byte](t)(os.ReadFile(path))
-	write := func(b string) {
-		if err := os.WriteFile(path, []byte(b), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func(b string) { overwrite(t, path, b) }
 	best := 0
 	for n := range len(whole) - 1 {
 		write(string(whole[:n]))
@@ -300,5 +301,12 @@ func TestItems(t *testing.T) {
 	}
 	if got, err := m.Items(); err != nil || got != nil {
 		t.Errorf("none: %v, %v", got, err)
+	}
+}
+
+func overwrite(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -126,11 +126,15 @@ func (c *membership) serve(ctx context.Context) error {
 func (c *membership) judge(r redemption) {
 	m, key := c.m, roster.SessionKey(r.guest.key)
 	m.mu.Lock()
-	wrong := c.roster.Clock(c.Wall())
+	wrong, revoked := c.roster.Clock(c.Wall()), c.roster.Revoked(r.redeem.Sign.Node())
 	m.mu.Unlock()
 	var cert *roster.Certificate
 	err := error(&roster.Refusal{Reason: roster.RefusedClock})
-	if wrong == nil {
+	if revoked {
+		err = &roster.Refusal{
+			Reason: roster.RefusedRevoked, Text: "these keys were removed from the network: vxmesh leave, then join anew",
+		}
+	} else if wrong == nil {
 		cert, err = c.Registrar.Redeem(c.Wall(), r.redeem, key, func(name string) bool {
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -68,7 +68,10 @@ func theToken() *Token {
 		Endpoints: []netip.AddrPort{
 			netip.MustParseAddrPort("192.0.2.1:4790"), netip.MustParseAddrPort("[2001:db8::1]:4790"),
 		},
-		NetworkName: "home", NodeName: "laptop",
+		NetworkName: "home", NodeName: "laptop2", VNI: 4242,
+		Addresses: []netip.Prefix{
+			netip.MustParsePrefix("10.42.0.7/24"), netip.MustParsePrefix("fd42::7/64"),
+		},
 	}
 }
 

@@ -24,8 +24,9 @@ var (
 const (
 	TokenPrefix       = "vxm1" // what a token begins with
 	tokenSum          = 4      // bytes of the checksum
-	minToken          = 125 + tokenSum
+	minToken          = 129 + tokenSum
 	MaxTokenEndpoints = 4 // of the inviter, in a token
+	MaxTokenAddresses = 2 // for the joiner, in a token
 )
 
 var tokenText = base32.NewEncoding(tokenLetters).WithPadding(base32.NoPadding)
@@ -47,7 +48,7 @@ func (i InvitationID) Short() string { return hex.EncodeToString(i[:4]) }
 //	version 1   network id   seed       inviter session key   expires     flags   count
 //
 //	address 16, port 2 each   count 1   VNIs, 3 each   length 1   network name
-//	length 1   node name   checksum 4
+//	length 1   node name   VNI 3   count 1   address 16, bits 1 each   checksum 4
 //
 // The flags are those of a [Certificate]. The checksum is the start of the SHA-256 of
 // "vxmesh1 token" and all before it.
@@ -60,6 +61,9 @@ type Token struct {
 	Endpoints   []netip.AddrPort // of the inviter: 1 to 4, ascending
 	NetworkName string
 	NodeName    string // a suggestion; may be empty
+	VNI         uint32 // of the segment that the joiner's device is to be in; 0: the network's own
+
+	Addresses []netip.Prefix // for that device: at most 2, ascending; none: the joiner finds its own
 }
 
 // Encode gives the token as text, which is a secret.
@@ -86,8 +90,14 @@ func (t *Token) appendBody(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err = appendSegments(b, t.Rights.Segments)
-	return appendText(appendText(b, t.NetworkName), t.NodeName), err
+	if b, err = appendSegments(b, t.Rights.Segments); err != nil {
+		return nil, err
+	}
+	if t.VNI > maxVNI {
+		return nil, errVNI
+	}
+	b = append(appendText(appendText(b, t.NetworkName), t.NodeName), vniBytes(t.VNI)...)
+	return appendPrefixes(b, t.Addresses)
 }
 
 // ParseToken reads what [Token.Encode] writes, in any case and with space around it. The errors are
@@ -166,6 +176,8 @@ func (r *reader) token() *Token {
 	if t.NodeName = r.text(); t.NodeName != "" {
 		r.refuseIf(ValidName(t.NodeName) != nil, ErrName)
 	}
+	t.VNI = uint32(r.uint8())<<16 | uint32(r.uint16())
+	t.Addresses = r.prefixes()
 	return t
 }
 
@@ -183,3 +195,25 @@ func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()
 
 // MarshalText is [Token.String] too: JSON is a way to print.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// appendPrefixes appends addresses with the lengths of their networks' prefixes.
+func appendPrefixes(b []byte, list []netip.Prefix) ([]byte, error) {
+	var all [][]byte
+	for _, p := range list {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			return nil, errPrefix
+		}
+		ip := p.Addr().As16()
+		all = append(all, append(ip[:], byte(p.Bits())))
+	}
+	return appendList(b, all, MaxTokenAddresses)
+}
+
+func (r *reader) prefixes() (all []netip.Prefix) {
+	for _, e := range r.list(MaxTokenAddresses, 17) {
+		p := netip.PrefixFrom(netip.AddrFrom16([16]byte(e)).Unmap(), int(e[16]))
+		r.refuseIf(p.Bits() < 1, errPrefix)
+		all = append(all, p)
+	}
+	return all
+}
