@@ -78,8 +78,9 @@ fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)
 	done
 
 .PHONY: mutate
-mutate: ## change every condition of the session code, and see that a test notices; takes minutes
+mutate: ## change every condition of what decides whom to trust, and see that a test notices; takes minutes
 	$(GO) run ./internal/mutate ./tunnel/session
+	$(GO) run ./internal/mutate ./tunnel/roster
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck, complexity, and the rules of the layout

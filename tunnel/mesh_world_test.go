@@ -115,7 +115,7 @@ func nodeKey(i int) session.PrivateKey {
 
 // memberAddr is where the i-th member listens.
 func memberAddr(i int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), uint16(20000+i))
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(2 + i>>8), byte(i)}), uint16(20000+i))
 }
 
 var (
