@@ -63,6 +63,8 @@ var clientCommands = [][]string{
 	{"peers"},
 	{"ping", "nas"},
 	{"why", "nas"},
+	{"hosts"},
+	{"peer", "show", "nas"},
 }
 
 func TestClientHelp(t *testing.T) {
@@ -329,6 +331,8 @@ func TestOneObjectOfJSON(t *testing.T) {
 		"reload":                             control.SchemaReload,
 		"peers":                              control.SchemaPeers,
 		"why office":                         control.SchemaWhy,
+		"hosts":                              "vxmesh.hosts/1",
+		"peer show nas":                      "vxmesh.peer/1",
 		"ping nas -c 2 -i 10ms":              "vxmesh.ping_summary/1",
 	} {
 		r := vxmesh(t, append(strings.Fields(args), "--json", "--socket", socket)...)

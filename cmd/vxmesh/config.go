@@ -183,10 +183,10 @@ func configPath(arg string) string {
 }
 
 // configFiles are the files that a command means when it names none: that of the network if there
-// is one, else all that are installed.
+// is one, which may be given as a path too, else all that are installed.
 func configFiles(network string) ([]string, error) {
 	if network != "" {
-		return []string{filepath.Join(configDir(), network+".toml")}, nil
+		return []string{configPath(network)}, nil
 	}
 	files, err := filepath.Glob(filepath.Join(configDir(), "*.toml"))
 	if err == nil && len(files) == 0 {

@@ -33,6 +33,7 @@ type daemon struct {
 	id     *nodeIdentity
 	api    net.Listener
 	hup    chan os.Signal // SIGHUP asks for a reload
+	left   chan struct{}  // this node has left the network
 
 	mu       sync.Mutex // guards what a reload changes
 	metrics  *metricsServer
@@ -46,7 +47,7 @@ type daemon struct {
 func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	d = &daemon{
 		path: path, socket: socket, cfg: cfg, hub: new(control.Hub), loadedAt: time.Now(),
-		level: new(slog.LevelVar), hup: make(chan os.Signal, 1),
+		level: new(slog.LevelVar), hup: make(chan os.Signal, 1), left: make(chan struct{}, 1),
 	}
 	signal.Notify(d.hup, syscall.SIGHUP) // from the very start: untold, it ends the process
 	defer func() {
@@ -71,6 +72,9 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	}
 	o := engineOptions(cfg, d.id)
 	o.Log, o.Events = d.log, d.hub
+	if o.Mesh.Membership != nil {
+		o.Mesh.Membership.Revoked = d.revoked
+	}
 	if d.node, err = tunnel.New(o); err != nil {
 		return d, meshPortError(o.Mesh.Listen, err)
 	}
@@ -101,15 +105,18 @@ func (d *daemon) socketPath() string {
 	return control.SocketPath(d.cfg.Network.Name)
 }
 
-// run carries traffic and answers clients until ctx ends.
+// run carries traffic and answers clients until ctx ends, or this node has left the network.
 func (d *daemon) run(ctx context.Context) error {
 	defer d.stderr.close()
 	defer d.id.release()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	backend := d.backend()
 	g.Go(func() error { return d.node.Run(ctx) })
 	g.Go(func() error { return control.Serve(ctx, d.api, backend) })
 	g.Go(func() error { return d.reloadOnSignal(ctx) })
+	g.Go(func() error { return d.endOnLeave(ctx, stop) })
 	d.mu.Lock()
 	d.metrics.serve(backend)
 	d.mu.Unlock()

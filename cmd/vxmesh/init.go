@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,7 +25,8 @@ type setupFlags struct {
 	address string // CIDR, "auto" or "none"; "" is what fits
 	config  string
 	state   string
-	vni     uint32 // 0: the network's own
+	vni     uint32         // 0: the network's own
+	offered []netip.Prefix // by the inviter, when nobody says otherwise
 }
 
 func (f *setupFlags) add(cmd *cobra.Command) {
@@ -116,6 +118,9 @@ func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) 
 		if f.bridge != "" {
 			s.flags.address = "none"
 		}
+		if len(f.offered) > 0 {
+			s.flags.address = "offered"
+		}
 	}
 	// What the file will say is checked before anything is written.
 	if _, err := config.Parse(s.config, s.file(1)); err != nil {
@@ -198,7 +203,7 @@ func (s *setup) invite(m *membership.Member, id identity.Identity, now time.Time
 		return nil
 	}
 	token, invitation, err := m.Invite(membership.InviteOptions{
-		TTL: invitationTTL, Uses: 1, Now: now, Rights: roster.Rights{Bridge: true}, Endpoints: endpoints,
+		TTL: invitationTTL, Uses: 1, Now: now, VNI: r.VNI, Rights: roster.Rights{Bridge: true}, Endpoints: endpoints,
 	})
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type inviteFlags struct {
 	ttl       time.Duration
 	uses      int
 	segments  []uint
+	addresses []string
 	macs      int
 	noBridge  bool
 	admin     bool
@@ -56,6 +57,7 @@ func newInviteCmd(g *globals) *cobra.Command {
 	flags.StringVar(&f.name, "name", "", "what the machine will be called (default: as it likes)")
 	flags.DurationVar(&f.ttl, "ttl", invitationTTL, "for how long it can be used")
 	flags.IntVar(&f.uses, "uses", 1, "by how many machines")
+	flags.StringSliceVar(&f.addresses, "address", nil, "its address, CIDR (default: a free one of the network's)")
 	flags.UintSliceVar(&f.segments, "segment", nil, "only these segments, by VNI (default: all)")
 	flags.IntVar(&f.macs, "macs", 0, "the most source addresses it may send from in a segment (default: no limit)")
 	flags.BoolVar(&f.noBridge, "no-bridge", false, "it may send from one source address only")
@@ -163,36 +165,61 @@ func inviteText(r inviteResult) string {
 
 // inviteOptions are what the flags ask for.
 func (h *home) inviteOptions(cmd *cobra.Command, f *inviteFlags) (*membership.InviteOptions, error) {
+	if err := f.check(cmd); err != nil {
+		return nil, err
+	}
 	o := &membership.InviteOptions{
-		Node: f.name, TTL: f.ttl, Uses: f.uses, Now: time.Now(),
+		Node: f.name, TTL: f.ttl, Uses: f.uses, Now: time.Now(), VNI: h.cfg.Segments[0].VNI,
 		Rights: roster.Rights{Bridge: !f.noBridge, MACs: f.macs, Admin: f.admin},
 	}
+	for _, vni := range f.segments {
+		o.Rights.Segments = append(o.Rights.Segments, uint32(vni))
+		o.VNI = o.Rights.Segments[0]
+	}
+	for _, a := range f.addresses {
+		p, err := netip.ParsePrefix(a)
+		if err != nil {
+			return nil, usageError(cmd, "--address %q is not like 10.42.0.11/24", a)
+		}
+		o.Addresses = append(o.Addresses, p)
+	}
+	var err error
+	o.Endpoints, err = h.inviteEndpoints(cmd, f.endpoints)
+	return o, err
+}
+
+// check refuses what no invitation can say.
+func (f *inviteFlags) check(cmd *cobra.Command) error {
 	if f.name != "" {
 		if err := roster.ValidName(f.name); err != nil {
-			return nil, usageError(cmd, "--name %q: %v", f.name, err)
+			return usageError(cmd, "--name %q: %v", f.name, err)
 		}
 	}
 	if f.ttl <= 0 || f.uses < 1 || f.macs < 0 || f.macs > 1<<16-1 {
-		return nil, usageError(cmd, "--ttl and --uses are at least one, --macs is 0 to 65535")
+		return usageError(cmd, "--ttl and --uses are at least one, --macs is 0 to 65535")
 	}
 	for _, vni := range f.segments {
 		if vni < 1 || vni > 1<<24-1 {
-			return nil, usageError(cmd, "--segment %d is no VNI", vni)
+			return usageError(cmd, "--segment %d is no VNI", vni)
 		}
-		o.Rights.Segments = append(o.Rights.Segments, uint32(vni))
 	}
-	for _, e := range f.endpoints {
+	return nil
+}
+
+// inviteEndpoints are where a joiner will look for this node: the addresses of what was named, or
+// else those of this machine.
+func (h *home) inviteEndpoints(cmd *cobra.Command, named []string) (out []netip.AddrPort, err error) {
+	for _, e := range named {
 		found, err := lookUp(cmd.Context(), e)
 		if err != nil {
 			return nil, usageError(cmd, "--endpoint %s: %v", e, err)
 		}
-		o.Endpoints = append(o.Endpoints, found...)
+		out = append(out, found...)
 	}
-	if len(o.Endpoints) == 0 {
-		o.Endpoints = ownEndpoints(h.cfg, h.id, roster.MaxTokenEndpoints)
+	if len(out) == 0 {
+		out = ownEndpoints(h.cfg, h.id, roster.MaxTokenEndpoints)
 	}
-	o.Endpoints = o.Endpoints[:min(len(o.Endpoints), roster.MaxTokenEndpoints)]
-	if len(o.Endpoints) == 0 {
+	if len(out) == 0 {
 		return nil, &cmdError{
 			code: exitFailed, err: errors.New("this machine has no address that another could reach"),
 			hints: []string{
@@ -200,7 +227,7 @@ func (h *home) inviteOptions(cmd *cobra.Command, f *inviteFlags) (*membership.In
 			},
 		}
 	}
-	return o, nil
+	return out[:min(len(out), roster.MaxTokenEndpoints)], nil
 }
 
 // lookUp gives the addresses of HOST:PORT.

@@ -43,6 +43,10 @@ func joinInvitation(cmd *cobra.Command, g *globals, arg string, f setupFlags, ye
 	if f.name == "" {
 		f.name = token.NodeName
 	}
+	if f.vni == 0 {
+		f.vni = token.VNI
+	}
+	f.offered = token.Addresses
 	s, err := newSetup(cmd, token.NetworkName, f)
 	if err != nil {
 		return err

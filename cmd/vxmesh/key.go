@@ -21,7 +21,7 @@ func newKeyCmd(g *globals) *cobra.Command {
 	var f keyFlags
 	cmd := &cobra.Command{
 		Use:     "key",
-		Short:   "Show or make the key by which peers know this node",
+		Short:   "The key by which peers know this node, and the key of the network",
 		Example: "  sudo vxmesh key show --config home.toml\n  sudo vxmesh key show -n home",
 		Args:    noSuchCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -29,7 +29,7 @@ func newKeyCmd(g *globals) *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&f.config, "config", "", "the network's config file; peers may still be missing")
 	flags.StringVar(&f.state, "state", "", "the state directory itself")
-	cmd.AddCommand(newKeyNewCmd(g, &f), newKeyShowCmd(g, &f))
+	cmd.AddCommand(newKeyNewCmd(g, &f), newKeyShowCmd(g, &f), newKeyExportCmd(g, &f), newKeyImportCmd(g, &f))
 	return cmd
 }
 
@@ -99,7 +99,7 @@ func keyPath(cmd *cobra.Command, g *globals, f *keyFlags) (string, error) {
 		return "", usageError(cmd, "there are %d networks; say which with --network", len(files))
 	}
 	path, err := keyPathOf(files[0])
-	if errors.Is(err, fs.ErrNotExist) { // the key may well come before the file
+	if errors.Is(err, fs.ErrNotExist) && files[0] != g.network { // the key may well come before the file
 		standard.Network.Name = g.network
 		return identityPath(standard), nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/identity"
 	"github.com/vxmesh/vxmesh/membership"
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -59,25 +60,31 @@ func buildTime() time.Time {
 
 // members lists who belongs to the network.
 func (d *daemon) members() control.Members {
-	var out control.Members
 	if d.id.member == nil {
-		return out
+		return control.Members{}
 	}
-	out.Network = d.id.member.Anchor().ID().String()
-	for _, m := range d.node.Roster() {
-		out.Members = append(out.Members, d.member(m))
+	return membersOf(d.id.member, d.id.Identity, d.node.Roster())
+}
+
+// membersOf lists members as clients see them, by name. The node with the identity is this one.
+func membersOf(of *membership.Member, self identity.Identity, list []*roster.Member) control.Members {
+	out := control.Members{
+		Schema: control.SchemaMembers, Network: of.Anchor().ID().String(), Name: of.Name(),
+	}
+	for _, m := range list {
+		out.Members = append(out.Members, memberOf(m, self))
 	}
 	slices.SortFunc(out.Members, func(a, b control.Member) int { return compareNames(a.Name, b.Name) })
 	return out
 }
 
-func (d *daemon) member(m *roster.Member) control.Member {
+func memberOf(m *roster.Member, self identity.Identity) control.Member {
 	c := m.Certificate
 	out := control.Member{
 		Name: m.Name, ID: m.ID.String(), Key: session.PublicKey(c.Session).String(), Admin: m.Admin,
-		Self: m.ID == roster.NodeID(d.id.ID()), MayBridge: c.Rights.Bridge, MACLimit: c.Rights.MACs,
+		Self: m.ID == roster.NodeID(self.ID()), MayBridge: c.Rights.Bridge, MACLimit: c.Rights.MACs,
 		Segments: c.Rights.Segments, Issuer: c.Issuer.Node().String(),
-		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
+		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), Certificate: c.Raw,
 	}
 	if m.Record != nil {
 		out.Sequence = m.Record.Sequence
@@ -120,7 +127,11 @@ func (d *daemon) publish(p control.Publish) error {
 	for i, it := range p.Items {
 		items[i] = roster.Item{Kind: roster.ItemKind(it.Kind), Raw: it.Raw}
 	}
-	return d.node.Publish(items)
+	if err := d.node.Publish(items); err != nil {
+		return err
+	}
+	d.noticeLeave(items)
+	return nil
 }
 
 // compareNames orders names as people expect.

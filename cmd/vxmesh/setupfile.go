@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/vxmesh/vxmesh/internal/atomicfile"
 )
@@ -36,6 +38,12 @@ func (s *setup) file(vni uint32) []byte {
 	switch s.flags.address {
 	case "none":
 		line("  addresses = []               # none: other machines on the segment have theirs")
+	case "offered":
+		var list []string
+		for _, p := range s.flags.offered {
+			list = append(list, strconv.Quote(p.String()))
+		}
+		line("  addresses = [%s]", strings.Join(list, ", "))
 	case "auto":
 		line("  addresses = [\"auto\"]         # a free one of the network's own; or [\"10.42.0.11/24\"]")
 	default:

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -68,7 +69,7 @@ func request(t *testing.T, socket, method, path, body string) (int, string) {
 func TestGolden(t *testing.T) {
 	n := controltest.New()
 	socket := n.Serve(t)
-	for _, name := range []string{"status", "peers", "fdb", "stats"} {
+	for _, name := range []string{"status", "peers", "members", "fdb", "stats"} {
 		status, body := request(t, socket, "GET", "/v1/"+name, "")
 		if status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", name, status, body)
@@ -79,6 +80,8 @@ func TestGolden(t *testing.T) {
 	golden(t, "why", body)
 	_, body = request(t, socket, "POST", "/v1/ping", `{"peer":"nas"}`)
 	golden(t, "ping", body)
+	_, body = request(t, socket, "POST", "/v1/publish", `{"items":[{"kind":4,"raw":"c2VjcmV0"}]}`)
+	golden(t, "publish", body)
 	_, body = request(t, socket, "POST", "/v1/fdb/flush", `{"all":true}`)
 	golden(t, "fdb_result", body)
 	n.SetChanges(control.Change{
@@ -209,6 +212,32 @@ func TestClientPing(t *testing.T) {
 	e := control.AsError(err)
 	if e.Code != control.CodeTimeout || e.Message != "no answer from office within 10ms" {
 		t.Errorf("a peer that is down: %+v", e)
+	}
+}
+
+func TestClientMembers(t *testing.T) {
+	n := controltest.New()
+	c := control.Client{Socket: n.Serve(t)}
+	want := controltest.Members()
+	want.Schema = control.SchemaMembers
+	got, err := c.Members(t.Context())
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Errorf("members: %v\n%s", err, diff)
+	}
+	items := []control.Item{{Kind: 1, Raw: []byte("a")}, {Kind: 3, Raw: []byte("b")}}
+	res, err := c.Publish(t.Context(), items)
+	if err != nil || res != (control.PublishResult{Schema: control.SchemaPublish, Items: 2}) {
+		t.Errorf("publish: %+v, %v", res, err)
+	}
+	if diff := cmp.Diff([]any{control.Publish{Items: items}}, n.Requests()); diff != "" {
+		t.Errorf("what the node was asked (-want +got):\n%s", diff)
+	}
+	if _, err := c.Publish(t.Context(), nil); control.AsError(err).Code != control.CodeUsage {
+		t.Errorf("no items: %v", err)
+	}
+	n.Refuse(control.Errorf(control.CodeFailed, "not taken"))
+	if _, err := c.Publish(t.Context(), items); control.AsError(err).Message != "not taken" {
+		t.Errorf("refused: %v", err)
 	}
 }
 

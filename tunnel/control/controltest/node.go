@@ -40,6 +40,7 @@ type Node struct {
 func New() *Node {
 	return &Node{
 		Events: &control.Hub{}, Log: control.NewLogBuffer(slog.LevelDebug), status: Status(),
+		members: Members(),
 		reloads: control.ReloadResult{Network: "home"},
 	}
 }
