@@ -77,10 +77,14 @@ func (i *Invitation) ended(now time.Time) time.Time {
 	return now
 }
 
-// answers is until when somebody may come with it: somebody new, or who came before and asks again.
+// answers is until when somebody may come with it and be told something: somebody new, be it that he is
+// too late, or who came before and asks again.
 func (i *Invitation) answers() (until time.Time) {
-	if !i.Revoked && len(i.Spent) < i.Uses {
-		until = i.Expires
+	switch {
+	case i.Revoked:
+		until = i.RevokedAt.Add(retry)
+	case len(i.Spent) < i.Uses:
+		until = i.Expires.Add(retry)
 	}
 	for _, s := range i.Spent {
 		if t := s.At.Add(retry); t.After(until) {

@@ -21,7 +21,7 @@ type stamp struct {
 }
 
 // OpenInvitations reports whether somebody may come with an invitation at the time, be it only to ask
-// again within a day for a certificate that was issued before. It is cheap unless invitations have
+// again within a day for a certificate that was issued before, or to be told why there is none. It is cheap unless invitations have
 // changed. Where they cannot be read there are none.
 func (m *Member) OpenInvitations(now time.Time) bool {
 	m.door.mu.Lock()

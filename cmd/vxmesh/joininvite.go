@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/identity"
 	"github.com/vxmesh/vxmesh/membership"
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -51,6 +52,10 @@ func joinInvitation(cmd *cobra.Command, g *globals, arg string, f setupFlags, ye
 	if err != nil {
 		return err
 	}
+	if s.joined(token.Network) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "this machine is a member of %s already; running it\n", s.network)
+		return join(cmd.Context(), g, s.config)
+	}
 	if err := s.expects(cmd, token, yes); err != nil {
 		return err
 	}
@@ -58,6 +63,20 @@ func joinInvitation(cmd *cobra.Command, g *globals, arg string, f setupFlags, ye
 		return err
 	}
 	return join(cmd.Context(), g, s.config)
+}
+
+// joined reports whether the config file is there and this machine is a member of the network by it.
+func (s *setup) joined(network roster.NetworkID) bool {
+	cfg, err := config.Load(s.config)
+	if err != nil {
+		return false
+	}
+	id, err := identity.Load(identityPath(cfg))
+	if err != nil {
+		return false
+	}
+	m, err := membership.Open(stateDir(cfg), id)
+	return err == nil && m.Anchor().ID() == network
 }
 
 // expects says what joining does to this machine, and asks a person whether to go on.
@@ -153,6 +172,8 @@ func enrolError(err error, token *roster.Token) error {
 			ce.hints = []string{"join under another name: --name NAME"}
 		case roster.RefusedUsed:
 			ce.hints = []string{"if that was not you: on the inviter, vxmesh invite list, vxmesh peer remove NAME"}
+		case roster.RefusedNotNow, roster.RefusedClock:
+			ce.hints = []string{"see there what vxmesh status says; the same invitation can be tried again"}
 		default:
 			ce.hints = []string{"ask for a new invitation: vxmesh invite"}
 		}

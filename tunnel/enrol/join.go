@@ -24,6 +24,8 @@ const (
 	answerFor = 20 * time.Second
 	// again is how often the redemption is repeated until it is answered.
 	again = 500 * time.Millisecond
+	// silent is how long the inviter may say nothing before it is called again.
+	silent = 2 * time.Second
 	// tick is how often the joiner looks what is due.
 	tick = 50 * time.Millisecond
 )

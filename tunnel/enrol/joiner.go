@@ -37,6 +37,7 @@ type joiner struct {
 	conn  udp.Conn           // where it answered
 	from  netip.AddrPort
 	since time.Duration // when it did
+	heard time.Duration // when it last said anything
 	asked time.Duration // when the redemption was sent last
 	items []roster.Item
 }
@@ -132,13 +133,14 @@ func (j *joiner) run(ctx context.Context) (*Result, error) {
 
 // call tries to reach the inviter at each of its addresses, and asks again once it was.
 func (j *joiner) call(now time.Duration) {
-	switch {
-	case j.t != nil:
-		if now-j.asked >= again {
-			j.redeem(now)
-		}
-	case j.peer.Due(now):
-		j.peer.Urge(now) // every second
+	if j.t != nil && now-j.asked >= again {
+		j.redeem(now)
+	}
+	if j.t != nil && now-j.heard < silent {
+		return
+	}
+	j.peer.Urge(now) // every second; it may have been started again, and know nothing of the session
+	if j.peer.Due(now) {
 		message := j.peer.Initiate(now)
 		for _, to := range j.o.Token.Endpoints {
 			if message != nil {
@@ -197,7 +199,10 @@ func (j *joiner) receive(now time.Duration, d datagram) (*roster.Grant, error) {
 			_ = j.send(d.conn, d.from, r.Reply)
 		}
 		if r.New != nil {
-			j.t, j.conn, j.from, j.since = r.New, d.conn, d.from, now
+			if j.t == nil {
+				j.since = now
+			}
+			j.t, j.conn, j.from, j.heard = r.New, d.conn, d.from, now
 			j.items = nil
 			j.redeem(now)
 		}
@@ -220,6 +225,7 @@ func (j *joiner) data(d datagram) (*roster.Grant, error) {
 	if reason != drop.None {
 		return nil, nil
 	}
+	j.heard = time.Since(j.start)
 	switch wire.TypeOf(plain) {
 	case wire.TypePing:
 		j.say(wire.Pong{
