@@ -11,6 +11,7 @@ VERSION  := $(shell git describe --tags --dirty 2>/dev/null || \
               echo v0.0.0-$$(git rev-parse --short HEAD 2>/dev/null || echo unknown))
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP)
 FUZZTIME ?= 10s
+SIZES ?= 20,50,100,200
 NFPM     := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 SYSTEMS  := linux darwin windows freebsd openbsd
@@ -67,6 +68,10 @@ bench: ## throughput, packet rate and latency against the kernel and other tunne
 .PHONY: bench-deps
 bench-deps: ## install the tunnels that the bench compares with (Debian, root)
 	@bench/deps.sh
+
+.PHONY: scale
+scale: ## what networks of up to 200 members cost; takes minutes (SIZES=20,50,100,200)
+	VXMESH_SCALE=$(SIZES) $(GO) test ./tunnel -run '^TestScale$$' -count=1 -v -timeout 60m
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)

@@ -39,9 +39,11 @@ type door struct {
 }
 
 const (
-	// guestStay is how long a guest may take, and maxGuests how many there are at once.
-	guestStay = time.Minute
-	maxGuests = 64
+	// guestStay is how long a guest may take, and guestLinger how long it may ask again what it was
+	// answered; maxGuests is how many there are at once.
+	guestStay   = time.Minute
+	guestLinger = 5 * time.Second
+	maxGuests   = 64
 	// doorEvery is how often it is asked whether there are invitations.
 	doorEvery = time.Second
 )
@@ -68,7 +70,7 @@ func (d *door) let(now time.Duration, m *mesh, key session.PublicKey) bool {
 		return false
 	}
 	p := newPeer(m.n, PeerOptions{Name: "guest", Key: key}, s)
-	p.arrived = now
+	p.arrived, p.leaves = now, now+guestStay
 	d.guests[s] = p
 	m.bySession[s] = p
 	return true
@@ -77,7 +79,7 @@ func (d *door) let(now time.Duration, m *mesh, key session.PublicKey) bool {
 // expire sends guests away that took too long, and looks whether there are invitations.
 func (d *door) expire(now time.Duration, c *membership) {
 	for s, p := range d.guests {
-		if now-p.arrived >= guestStay {
+		if now >= p.leaves {
 			d.endpoint.Remove(s)
 			delete(d.guests, s)
 			delete(c.m.bySession, s)
@@ -88,7 +90,7 @@ func (d *door) expire(now time.Duration, c *membership) {
 		return
 	}
 	d.looked = now
-	d.open.Store(c.revoke == nil && c.Registrar.Open(c.Wall()))
+	d.open.Store(!c.roster.Revoked(c.self) && c.Registrar.Open(c.Wall()))
 }
 
 // redeem passes a redemption to the registrar, if its proofs are right.
@@ -144,11 +146,15 @@ func (c *membership) judge(r redemption) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.guest.asking = false
+	r.guest.asking, c.issueError = false, ""
+	r.guest.leaves = min(r.guest.leaves, m.n.now()+guestLinger) // others may be waiting outside
 	if err != nil {
 		refusal, told := errors.AsType[*roster.Refusal](err)
 		if !told {
 			refusal = &roster.Refusal{Reason: roster.RefusedNotNow}
+		}
+		if refusal.Reason == roster.RefusedNotNow {
+			c.issueError = err.Error()
 		}
 		m.n.log.Warn("invitation not redeemed", "name", r.redeem.Name, "err", err)
 		c.door.answer(r.guest, r.t, roster.AppendRefusal(nil, refusal))

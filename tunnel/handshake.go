@@ -52,11 +52,11 @@ func (m *mesh) try(to netip.AddrPort, msg []byte) result {
 	return result{control.CandidateTrying, "no answer yet"}
 }
 
-// handshake takes in a handshake datagram.
-func (m *mesh) handshake(now time.Duration, e *meshEvent) {
+// handshake takes in a handshake datagram, and says whose it was; nil when that is not known.
+func (m *mesh) handshake(now time.Duration, e *meshEvent) *peer {
 	ep := m.endpointOf(e.data)
 	if ep == nil { // it was closed since
-		return
+		return nil
 	}
 	m.setCaps()
 	r := ep.Receive(now, e.from, e.data)
@@ -69,15 +69,15 @@ func (m *mesh) handshake(now time.Duration, e *meshEvent) {
 	} else {
 		e.sock.drops.Add(r.Reason, 1)
 	}
-	if r.New != nil {
-		m.publishTable() // before the answer: what comes in the new session may be quick
+	if r.New != nil && p != nil {
+		m.publishNew(p, r.New) // before the answer: what comes in the new session may be quick
 	}
 	if r.Reply != nil {
 		_ = transmit(e.sock, e.from, r.Reply) // the other side tries again
 	}
 	m.notice(now, e, p, r.Event)
 	if r.New == nil || p == nil {
-		return
+		return p
 	}
 	p.handshakes++
 	if m.club != nil {
@@ -85,10 +85,11 @@ func (m *mesh) handshake(now time.Duration, e *meshEvent) {
 	}
 	if !r.New.Initiator() {
 		p.answered = answered{r.New, e.sock, e.from} // proven when the peer uses the session
-		return
+		return p
 	}
 	p.heard.Store(int64(now))
 	m.established(now, p, e.sock, e.from, slices.Contains(p.tried, e.from))
+	return p
 }
 
 // established makes a session that is ready the one that frames take. proven says that our own
@@ -104,8 +105,10 @@ func (m *mesh) established(now time.Duration, p *peer, sock *socket, from netip.
 	if slices.Contains(p.tried, from) { // others are many where the peer calls
 		p.results[from.String()] = result{control.CandidateReachable, "it answered a handshake"}
 	}
-	if t := p.session.Current(); t != nil { // the answering side waits for a first datagram
-		m.ping(now, p, t, &ping{sock: sock, to: from, why: pingAlive})
+	if t := p.session.Current(); t != nil {
+		if t.Initiator() || p.state != control.PeerDirect { // the answering side waits for a first datagram
+			m.ping(now, p, t, &ping{sock: sock, to: from, why: pingAlive})
+		}
 		p.tellConflict(now, t, sock, from)
 	}
 	m.judge(now, p)
@@ -120,8 +123,11 @@ func (m *mesh) confirm(in *inbound, sock *socket, from netip.AddrPort) {
 	if !m.knows(p) || !p.session.Confirm(in.t) {
 		return
 	}
-	m.publishTable()
-	m.established(m.n.now(), p, sock, from, p.answered == answered{in.t, sock, from})
+	now := m.n.now()
+	if len(p.session.Expire(now)) > 0 {
+		m.publishTable()
+	}
+	m.established(now, p, sock, from, p.answered == answered{in.t, sock, from})
 }
 
 // answered is where the last answer to a peer's handshake was sent, and the session it offered.

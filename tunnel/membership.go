@@ -68,6 +68,7 @@ type membership struct {
 
 	clockWrong string // why the time of day cannot be right; "" when it may be
 	keepError  string
+	issueError string        // why nobody can be let in; "" when the last was
 	dirty      chan struct{} // the roster is to be kept
 	stale      bool          // the peers are not those of the roster
 	settled    time.Duration // when they were made so last
@@ -171,6 +172,8 @@ func (c *membership) options(r *roster.Member) PeerOptions {
 // admit makes a node a peer that showed a member's certificate in a handshake. It reports whether
 // there is such a peer now.
 func (c *membership) admit(claim *session.Claim) bool {
+	shown := roster.Item{Kind: roster.ItemCertificate, Raw: claim.Certificate}
+	change, _ := c.roster.Add(c.Wall(), shown) // Admit says what is wrong with it
 	r, err := c.roster.Admit(
 		c.Wall(), roster.SessionKey(claim.Key), roster.NodeID(claim.ID), claim.Certificate,
 	)
@@ -179,11 +182,9 @@ func (c *membership) admit(claim *session.Claim) bool {
 	}
 	if err != nil {
 		c.m.n.log.Debug("not admitted", "key", claim.Key, "err", err)
-		return false
 	}
-	c.changed()
-	c.stale = true
-	return c.endpoint.Peer(claim.Key) != nil
+	c.apply([]roster.Change{change}, c.m.withKey(claim.Key))
+	return err == nil && c.endpoint.Peer(claim.Key) != nil
 }
 
 // changed has the roster kept, and the handshakes use what is newest of it.
@@ -206,7 +207,7 @@ func (c *membership) keep(ctx context.Context) error {
 	if c.Keep == nil {
 		return nil
 	}
-	timer := time.NewTimer(time.Hour)
+	timer, due := time.NewTimer(time.Hour), false
 	defer timer.Stop()
 	for {
 		select {
@@ -214,9 +215,12 @@ func (c *membership) keep(ctx context.Context) error {
 			c.store()
 			return nil
 		case <-c.dirty:
-			timer.Reset(keepPause)
+			if !due { // later changes do not put it off
+				due = true
+				timer.Reset(keepPause)
+			}
 		case <-timer.C:
-			if !c.store() {
+			if due = !c.store(); due {
 				timer.Reset(keepAgain)
 			}
 		}
@@ -308,13 +312,14 @@ func (c *membership) take(it roster.Item, from *peer) {
 
 // apply does what changes of the roster ask for.
 func (c *membership) apply(changes []roster.Change, from *peer) {
-	fresh, revoked := false, false
+	fresh, now, revoked := false, false, false
 	for _, ch := range changes {
 		if !ch.Fresh {
 			continue
 		}
 		fresh, c.stale = true, true
 		c.spread(ch, from)
+		now = now || urgent(ch)
 		if ch.Kind == roster.ItemRevocation {
 			revoked = true
 			c.tellRevoked(ch)
@@ -324,6 +329,9 @@ func (c *membership) apply(changes []roster.Change, from *peer) {
 		return
 	}
 	c.changed()
+	if now { // before the sessions of whom it is about have ended
+		c.flush(true)
+	}
 	if revoked {
 		c.settleMembers()
 	}

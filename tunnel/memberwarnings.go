@@ -25,6 +25,12 @@ func (c *membership) warnings() (out []control.Warning) {
 			Code: "state_not_kept", Message: c.keepError, Fix: "make room in the state directory, or make it writable",
 		})
 	}
+	if c.issueError != "" {
+		out = append(out, control.Warning{
+			Code: "cannot_issue", Message: "an invitation could not be redeemed: " + c.issueError,
+			Fix: "make room in the state directory, or make it writable; the joiner can try again",
+		})
+	}
 	if left := c.own().NotAfter.Sub(c.Wall()); c.clockWrong == "" && left < roster.ExpiryWarning {
 		out = append(out, expiryWarning(c.own().NotAfter, left))
 	}

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,7 @@ type mesh struct {
 	bySession map[*session.Peer]*peer
 	twin      twin          // another machine that uses our own key
 	relinked  time.Duration // when the links were looked at last
+	planned   time.Duration // when all peers are looked after next, at the latest
 }
 
 // An inbound is a session as the receiving side needs it.
@@ -125,17 +127,29 @@ func (m *mesh) run(ctx context.Context) error {
 
 // handle does what an event asks for. The caller holds mu.
 func (m *mesh) handle(e *meshEvent) {
-	now := m.n.now()
+	now, p := m.n.now(), e.peer
 	switch {
-	case e.peer == nil:
-		m.handshake(now, e)
-	case !m.knows(e.peer): // removed since
+	case p == nil:
+		p = m.handshake(now, e)
+	case !m.knows(p): // removed since
 	case len(e.data) == 0:
 		m.roam(now, e)
 	default:
 		m.control(now, e)
 	}
-	m.wake() // what follows from it may be due
+	m.follow(now, p)
+}
+
+// follow does what is due for the peer of an event: to look after all of them for each is too much
+// where they are many.
+func (m *mesh) follow(now time.Duration, p *peer) {
+	if p == nil || p.arrived > 0 || !m.knows(p) { // guests are nobody's business but the door's
+		return
+	}
+	m.look(now, p)
+	if now+m.rest(now, p) < m.planned {
+		m.wake()
+	}
 }
 
 // knows reports whether a peer is still one.
@@ -157,16 +171,22 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 	}
 	for _, p := range m.peers {
 		m.look(now, p)
-		due := m.pathDeadline(p)
-		if p.callable() {
-			due = min(due, p.session.Deadline())
-		}
-		next = min(next, max(due-now, meshRest))
-		if p.active(now) {
-			next = min(next, meshEvery)
-		}
+		next = min(next, m.rest(now, p))
 	}
+	m.planned = now + next
 	return next
+}
+
+// rest is how long the peer can be left alone.
+func (m *mesh) rest(now time.Duration, p *peer) time.Duration {
+	due := m.pathDeadline(p)
+	if p.callable() {
+		due = min(due, p.session.Deadline())
+	}
+	if p.active(now) {
+		due = min(due, now+meshEvery)
+	}
+	return max(due-now, meshRest)
 }
 
 // look does for one peer what is due.
@@ -227,6 +247,13 @@ func (m *mesh) publishTable() {
 	m.table.Store(&next)
 }
 
+// publishNew adds a session to those that receive.
+func (m *mesh) publishNew(p *peer, t *session.Transport) {
+	next := maps.Clone(*m.table.Load())
+	next[t.Index()] = &inbound{t: t, peer: p}
+	m.table.Store(&next)
+}
+
 // sender gives the socket that speaks an address's family, or nil.
 func (m *mesh) sender(to netip.Addr) *socket { return firstOf(m.sockets, to.Is6()) }
 
@@ -253,6 +280,9 @@ func (p *peer) sendControl(
 	wire.Header{Index: t.RemoteIndex(), Counter: counter, Last: true}.Put(dg)
 	t.Seal(dg, plain)
 	p.txDatagrams.Add(1)
+	if snd := p.send.Load(); snd != nil && snd.to == to {
+		p.toldAt.Store(int64(p.n.now()))
+	}
 	return counter, transmit(sock, to, dg)
 }
 
@@ -267,8 +297,9 @@ func (m *mesh) goodbye() {
 
 // close ends the sessions with a peer and tells it.
 func (m *mesh) close(p *peer) {
-	if snd := p.send.Swap(nil); snd != nil {
-		_, _ = p.sendControl(snd.t, snd.sock, snd.to, wire.AppendClose(nil)) // it finds out anyway
+	p.send.Store(nil)
+	if t := p.session.Current(); t != nil && p.path != nil {
+		_, _ = p.sendControl(t, p.path.sock, p.path.remote, wire.AppendClose(nil)) // it finds out anyway
 	}
 }
 

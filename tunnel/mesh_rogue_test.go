@@ -31,6 +31,7 @@ type rogue struct {
 	t        *session.Transport
 	counter  uint64
 	frames   []string // that came
+	told     [][]byte // control messages but pings
 	deaf     bool     // answers nothing
 	received int      // datagrams
 }
@@ -135,6 +136,8 @@ func (r *rogue) receive(from netip.AddrPort, b []byte) {
 	case wire.TypeOf(plain) == wire.TypePing:
 		pong := wire.Pong{Number: wire.ParsePing(plain).Number, Observed: from}
 		r.raw(r.sealLocked(wire.Header{Last: true}, pong.Append(nil)))
+	case len(plain) > 0:
+		r.told = append(r.told, plain)
 	}
 }
 

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -25,6 +26,8 @@ const (
 	suspectAfter = 2
 	// deadAfter is how long it may be silent altogether.
 	deadAfter = 5 * time.Second
+	// keepaliveSlack is the part of its keepalive that one end of a pair waits longer.
+	keepaliveSlack = 8
 	// roamEvery is how often a peer's new addresses are looked at.
 	roamEvery = 200 * time.Millisecond
 )
@@ -124,15 +127,22 @@ func (m *mesh) pathDeadline(p *peer) time.Duration {
 	if p.path.unanswered > 0 {
 		next = min(next, p.path.asked+askEvery)
 	}
-	if k := p.options.Keepalive; k > 0 {
-		next = min(next, p.quietSince()+k)
-	}
-	return next
+	return next // keepalives have time until the mesh looks anyway
 }
 
-// quietSince is when we last sent anything to the peer.
-func (p *peer) quietSince() time.Duration {
-	return max(time.Duration(p.sentAt.Load()), p.path.asked)
+// keepaliveAt is by when the peer is pinged if not something is sent to it and heard of it before: a
+// ping of its own and the answer count as well. Of two that were quiet for the same time the one with the
+// greater key waits longer, so that one ping and its answer keep both ends of a path open.
+func (p *peer) keepaliveAt(own session.PublicKey) time.Duration {
+	k := p.options.Keepalive
+	if k == 0 {
+		return pmtu.Never
+	}
+	if bytes.Compare(own[:], p.key[:]) > 0 {
+		k += k / keepaliveSlack
+	}
+	quiet := min(p.heard.Load(), max(p.sentAt.Load(), p.toldAt.Load()))
+	return max(time.Duration(quiet), p.path.asked) + k
 }
 
 // watch asks a peer that says nothing whether it is there, keeps an idle path open, and finds how
@@ -152,8 +162,7 @@ func (m *mesh) watch(now time.Duration, p *peer) {
 		p.session.Urge(now)
 	}
 	silent := now-heard >= quietAfter && (sent > heard || pa.unanswered > 0)
-	idle := p.options.Keepalive > 0 && now-p.quietSince() >= p.options.Keepalive
-	if silent && overdue || idle {
+	if silent && overdue || now+meshIdle > p.keepaliveAt(m.endpoint.Public()) {
 		m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive})
 		pa.asked = now
 		pa.unanswered++

@@ -19,6 +19,7 @@ type peer struct {
 
 	send   atomic.Pointer[sender] // nil while frames cannot be sent
 	sentAt atomic.Int64           // node time of the last frame to it
+	toldAt atomic.Int64           // node time of the last control message to it over its path
 	heard  atomic.Int64           // node time of the last authentic datagram from it
 	big    atomic.Bool            // large datagrams went out since the mesh looked last
 	wanted atomic.Bool            // somebody had a frame for it, and there was no session
@@ -36,6 +37,7 @@ type peer struct {
 	member     *roster.Member // nil for one that the config lists, and for guests
 	heardOf    heardOf
 	arrived    time.Duration // of a guest
+	leaves     time.Duration // when a guest has to go
 	asking     bool          // a guest's redemption is being judged
 	session    *session.Peer
 	endpoints  []netip.AddrPort // what the configured ones resolved to

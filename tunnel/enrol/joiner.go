@@ -89,14 +89,24 @@ func (j *joiner) read(ctx context.Context, conn udp.Conn) error {
 			return nil
 		}
 		for i := range list {
-			d := datagram{conn, list[i].From, append([]byte(nil), list[i].Data...)}
-			select {
-			case j.datagrams <- d:
-			case <-ctx.Done():
-				return nil
+			for _, data := range split(&list[i]) {
+				select {
+				case j.datagrams <- datagram{conn, list[i].From, data}:
+				case <-ctx.Done():
+					return nil
+				}
 			}
 		}
 	}
+}
+
+// split gives copies of the datagrams that the kernel merged into one message.
+func split(dg *udp.Datagram) [][]byte {
+	data := slices.Clone(dg.Data)
+	if dg.SegmentSize == 0 {
+		return [][]byte{data}
+	}
+	return slices.Collect(slices.Chunk(data, dg.SegmentSize))
 }
 
 // run goes on until there is an answer, or time is up.
