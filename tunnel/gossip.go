@@ -48,7 +48,7 @@ type gossip struct {
 	news  []news
 	again []news        // of our own, to be said once more
 	next  time.Duration // when
-	last  *roster.Item  // the last revocation: it goes with secrets
+	last  *roster.Item  // the last removal: it goes with secrets
 	tells bucket        // of compareRate
 }
 
@@ -96,7 +96,7 @@ func (c *membership) spread(ch roster.Change, from *peer) {
 	if len(g.news) == 0 {
 		g.due = c.m.n.now() + gossipPause
 	}
-	if ch.Kind == roster.ItemRevocation {
+	if ch.Kind == roster.ItemRevocation && roster.RevocationKind(ch.Item.Raw[1]) != roster.Leave {
 		g.last = &ch.Item
 	}
 	g.news = append(g.news, news{item: ch.Item, from: from, all: urgent(ch) || from == nil})
@@ -182,8 +182,8 @@ func (c *membership) sayAgain(nw news) {
 	}
 }
 
-// messages packs news. A secret goes together with the last revocation: who has missed that would tell
-// the secret to whom it is to be kept from.
+// messages packs news. A secret goes together with the last removal: who has missed that would tell the
+// secret to whom it is to be kept from. Leaves do not count, which anybody can sign.
 func (c *membership) messages(items []roster.Item) [][]byte {
 	var rest []roster.Item
 	var secrets [][]byte

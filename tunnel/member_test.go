@@ -251,6 +251,7 @@ func TestMemberNewSecret(t *testing.T) {
 					a.publish(removal, secret)
 				} else {
 					a.publish(removal)
+					a.publish(roster.Leaving(g.anchor.ID(), signKey("nobody", 1), g.wall()).Item())
 					a.publish(secret)
 				}
 				g.pass(time.Second)
