@@ -217,6 +217,9 @@ func (s *setup) invite(m *membership.Member, id identity.Identity, now time.Time
 func (s *setup) identity() (identity.Identity, error) {
 	path := filepath.Join(s.state, config.Default().Security.Identity)
 	id, err := identity.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return id, setupError(err)
+	}
 	if err != nil {
 		return id, identityError(path, err)
 	}
@@ -242,7 +245,7 @@ func setupError(err error) error {
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return &cmdError{code: exitPermission, err: err, hints: []string{
-			"run it as root: sudo vxmesh ...", "or keep it elsewhere with --config FILE and --state DIR",
+			"run it as root, with sudo", "or keep it elsewhere with --config FILE and --state DIR",
 		}}
 	}
 	return err

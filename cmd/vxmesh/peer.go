@@ -210,17 +210,23 @@ func newPeerRenameCmd(g *globals) *cobra.Command {
 	}
 }
 
+// pick gives the power to sign something about a member, all members, and that one.
+func (h *home) pick(ctx context.Context, g *globals, arg string) (
+	a roster.Authority, list control.Members, m *control.Member, err error,
+) {
+	if a, err = h.authority(); err != nil {
+		return a, list, m, err
+	}
+	if list, err = h.members(ctx, g); err != nil {
+		return a, list, m, err
+	}
+	m, err = pickMember(list.Members, arg)
+	return a, list, m, err
+}
+
 // rename signs a member's certificate anew, with another name.
 func (h *home) rename(ctx context.Context, g *globals, arg, name string) (*renamed, error) {
-	a, err := h.authority()
-	if err != nil {
-		return nil, err
-	}
-	list, err := h.members(ctx, g)
-	if err != nil {
-		return nil, err
-	}
-	m, err := pickMember(list.Members, arg)
+	a, list, m, err := h.pick(ctx, g, arg)
 	if err != nil {
 		return nil, err
 	}

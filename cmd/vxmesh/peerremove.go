@@ -72,15 +72,7 @@ type removal struct {
 
 // removal signs what removing a member takes.
 func (h *home) removal(ctx context.Context, g *globals, arg string) (*removal, error) {
-	a, err := h.authority()
-	if err != nil {
-		return nil, err
-	}
-	list, err := h.members(ctx, g)
-	if err != nil {
-		return nil, err
-	}
-	m, err := pickMember(list.Members, arg)
+	a, list, m, err := h.pick(ctx, g, arg)
 	if err != nil {
 		return nil, err
 	}
