@@ -1,6 +1,7 @@
 package tunneltest
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -151,15 +152,15 @@ func (c *Conn) send(m *udp.Message, mode udp.Mode) {
 
 // sendOne sends one datagram.
 func (c *Conn) sendOne(m *udp.Message, data []byte, mode udp.Mode) error {
-	src, size, err := c.h.outgoing(c.local.Addr(), m.From, len(data), mode.DF)
+	src, at, size, err := c.h.outgoing(c.local.Addr(), m, len(data), mode.DF)
 	if err != nil {
 		return err
 	}
 	p := packet{
 		from: netip.AddrPortFrom(src, c.local.Port()), to: m.To, data: slices.Clone(data),
-		tos: m.TOS, size: size, whole: mode.DF,
+		tos: m.TOS, ttl: cmp.Or(m.TTL, defaultTTL), size: size, whole: mode.DF, sender: c.h, at: at,
 	}
-	if c.h.i.send(c.h, p) {
+	if c.h.i.send(p) {
 		return syscall.EMSGSIZE
 	}
 	return nil

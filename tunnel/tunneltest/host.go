@@ -13,6 +13,7 @@ import (
 // What a host has when nothing else is said.
 const (
 	defaultMTU    = 1500
+	defaultTTL    = 64
 	defaultBuffer = 212992 // bytes; what Linux gives a socket
 	firstPort     = 49152  // of those that are given out (RFC 6335, 6)
 )
@@ -23,11 +24,12 @@ type Host struct {
 	id int
 
 	// Guarded by the Internet's lock.
-	addrs    []netip.Addr
-	mtu      int
-	merges   bool
-	conns    []*Conn
-	nextPort uint16
+	interfaces []*Interface
+	lastIndex  int // of an interface
+	mtu        int
+	merges     bool
+	conns      []*Conn
+	nextPort   uint16
 }
 
 // Listen opens a socket as [udp.Listen] does. The unspecified address stands for all addresses of
@@ -36,7 +38,7 @@ func (h *Host) Listen(local netip.AddrPort, o udp.Options) (udp.Conn, error) {
 	h.i.mu.Lock()
 	defer h.i.mu.Unlock()
 	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	if !local.Addr().IsUnspecified() && !slices.Contains(h.addrs, local.Addr()) {
+	if !local.Addr().IsUnspecified() && !h.has(local.Addr()) {
 		return nil, listenError(local, syscall.EADDRNOTAVAIL)
 	}
 	if local.Port() == 0 {
@@ -86,34 +88,6 @@ func (h *Host) lookup(to netip.AddrPort) *Conn {
 	return nil
 }
 
-// source is the address that the host sends with from a socket bound to local, the zero Addr when
-// it has none of that family. An address that is asked for must be the host's.
-func (h *Host) source(local, asked netip.Addr) netip.Addr {
-	wanted := local
-	if asked.IsValid() {
-		wanted = asked
-	}
-	for _, a := range h.addrs {
-		if a == wanted || wanted.IsUnspecified() && a.Is6() == local.Is6() {
-			return a
-		}
-	}
-	return netip.Addr{}
-}
-
-// SetAddr changes one of the host's addresses to another, of either family: sockets bound to the
-// old one send and receive nothing any more, those bound to all addresses go on with the new.
-func (h *Host) SetAddr(old, addr netip.Addr) {
-	h.i.mu.Lock()
-	defer h.i.mu.Unlock()
-	n := slices.Index(h.addrs, old.Unmap())
-	if n < 0 {
-		panic(fmt.Sprintf("tunneltest: the host does not have the address %s", old))
-	}
-	h.i.mustBeFree(addr)
-	h.addrs[n] = addr.Unmap()
-}
-
 // SetMTU changes the MTU of the host's own interface, 1500 bytes at first: larger packets that may
 // not be fragmented are refused with EMSGSIZE.
 func (h *Host) SetMTU(mtu int) {
@@ -137,26 +111,24 @@ func (h *Host) merging() bool {
 	return h.merges
 }
 
-// outgoing is what the host decides about a packet of n bytes payload.
-func (h *Host) outgoing(local, asked netip.Addr, n int, df bool) (
-	src netip.Addr, size int, err error,
+// outgoing is what the host decides about a packet of n bytes payload from a socket bound to local:
+// with which address it leaves, and into which LAN.
+func (h *Host) outgoing(local netip.Addr, m *udp.Message, n int, df bool) (
+	src netip.Addr, at *lan, size int, err error,
 ) {
 	h.i.mu.Lock()
 	defer h.i.mu.Unlock()
-	if src = h.source(local, asked); !src.IsValid() {
-		if asked.IsValid() {
-			return src, 0, syscall.EINVAL
-		}
-		return src, 0, syscall.ENETUNREACH
+	if src, at, err = h.route(local, m); err != nil {
+		return src, nil, 0, err
 	}
 	size = n + header4
 	if local.Is6() {
 		size = n + header6
 	}
 	if n > udp.MaxPayload || df && size > h.mtu {
-		return src, 0, syscall.EMSGSIZE
+		return src, nil, 0, syscall.EMSGSIZE
 	}
-	return src, size, nil
+	return src, at, size, nil
 }
 
 // Lengths of the IP and UDP headers, in bytes.

@@ -5,10 +5,18 @@
 // alone. It starts no goroutine, so it also runs inside a testing/synctest bubble, when it is made
 // and used in there. Everything here may be used by any number of goroutines; what one sends to
 // another does not depend on what others do meanwhile.
+//
+// Hosts may stand behind a [NAT], which may stand behind another:
+//
+//	host ---+                                                      +--- host
+//	host ---+-- NAT (home) --- NAT (carrier) --- router --- NAT ---+
+//	    a LAN                                      |
+//	                                             host, on the internet itself
+//
+// Every NAT and the router of the internet take one from the TTL of what they forward.
 package tunneltest
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -20,8 +28,13 @@ type packet struct {
 	from, to netip.AddrPort
 	data     []byte
 	tos      uint8
+	ttl      uint8
 	size     int  // in bytes on the wire, with IP and UDP header
 	whole    bool // not to be fragmented
+
+	sender *Host // nil for what was injected
+	at     *lan  // where it is
+	member *Host // of a multicast datagram: who shall hear this copy of it
 }
 
 // room is how many bytes of a socket's buffer the packet takes: systems count what they need to
@@ -36,7 +49,9 @@ type Internet struct {
 	tap   func(from, to netip.AddrPort, datagram []byte) bool
 
 	mu         sync.Mutex // the rest, and all that hosts and links have; taken before a Conn's
+	wide       lan        // what is on the internet itself
 	hosts      []*Host
+	nats       uint64 // how many there are
 	directions map[[2]int]*direction
 	flight     schedule
 }
@@ -60,26 +75,22 @@ func (i *Internet) Close() {
 	}
 }
 
-// Host adds a host with these addresses. It panics on an address that another host has.
+// Host adds a host with these addresses to the internet itself. It panics on an address that another
+// host has.
 func (i *Internet) Host(addrs ...netip.Addr) *Host {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	return i.addHost(&i.wide, addrs)
+}
+
+func (i *Internet) addHost(l *lan, addrs []netip.Addr) *Host {
 	h := &Host{i: i, id: len(i.hosts), mtu: defaultMTU, merges: true, nextPort: firstPort}
-	for _, a := range addrs {
-		i.mustBeFree(a)
-		h.addrs = append(h.addrs, a.Unmap())
-	}
+	h.attach(l, addrs)
 	i.hosts = append(i.hosts, h)
 	return h
 }
 
-func (i *Internet) mustBeFree(a netip.Addr) {
-	if i.owner(a.Unmap()) != nil {
-		panic(fmt.Sprintf("tunneltest: two hosts with the address %s", a))
-	}
-}
-
-// Tap has f see every datagram that is sent, before the link does anything to it, and decide
+// Tap has f see every datagram that is sent, before a NAT or the link does anything to it, and decide
 // whether it goes on. f may change the bytes; it must neither keep them nor send, but it may
 // [Internet.Inject]. It is called for one datagram at a time. A nil f ends that.
 func (i *Internet) Tap(f func(from, to netip.AddrPort, datagram []byte) bool) {
@@ -95,66 +106,19 @@ func (i *Internet) passes(p packet) bool {
 	return i.tap == nil || i.tap(p.from, p.to, p.data)
 }
 
-// Inject has a datagram arrive at once that claims to come from anywhere. No link or tap sees it.
-func (i *Internet) Inject(from, to netip.AddrPort, datagram []byte) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.deliver(packet{from: from, to: to, data: slices.Clone(datagram)})
-}
-
-// send puts a packet on the wire. What nobody answers for is lost without a word, as it would be on
-// the real one. It reports whether the system of the sender refuses it, being larger than the path.
-func (i *Internet) send(from *Host, p packet) (tooBig bool) {
-	if !i.passes(p) {
-		return false
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	to := i.owner(p.to.Addr())
-	if to == nil {
-		return false
-	}
-	d := i.direction(from, to)
-	copies, tooBig := d.carry(p)
-	for _, c := range copies {
-		if c.after == 0 {
-			i.deliver(c.packet)
-			continue
-		}
-		i.flight.add(c.packet, c.after, &i.mu)
-	}
-	return tooBig
-}
-
-// deliver hands a packet to the socket it is for, where there is one.
-func (i *Internet) deliver(p packet) {
-	h := i.owner(p.to.Addr())
-	if h == nil {
-		return
-	}
-	if c := h.lookup(p.to); c != nil {
-		c.receive(p)
-	}
-}
-
-// owner is the host that has an address, or nil.
-func (i *Internet) owner(a netip.Addr) *Host {
-	for _, h := range i.hosts {
-		if slices.Contains(h.addrs, a) {
-			return h
-		}
-	}
-	return nil
-}
-
 // direction is the way from one host to another.
 func (i *Internet) direction(from, to *Host) *direction {
 	key := [2]int{from.id, to.id}
 	d := i.directions[key]
 	if d == nil {
 		// A source of chance of its own: what others send meanwhile must not change it.
-		d = &direction{rnd: rand.New(rand.NewPCG(i.seed, uint64(from.id)<<32|uint64(to.id)))}
+		d = i.newDirection(uint64(from.id)<<32 | uint64(to.id))
 		i.directions[key] = d
 	}
 	return d
+}
+
+// newDirection makes a way with chance of its own.
+func (i *Internet) newDirection(stream uint64) *direction {
+	return &direction{rnd: rand.New(rand.NewPCG(i.seed, stream))}
 }
