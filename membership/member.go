@@ -113,6 +113,9 @@ func (m *Member) SetSecret(number uint64, secret [32]byte) error {
 	})
 }
 
+// Reload reads again what is on the disk, which another process may have changed.
+func (m *Member) Reload() error { return m.change(func(*state) (bool, error) { return false, nil }) }
+
 // change has f change a copy of what is on the disk, and reports whether to write it.
 func (m *Member) change(f func(*state) (bool, error)) error {
 	m.mu.Lock()

@@ -29,6 +29,7 @@ func (n *Node) Apply(o Options) error {
 		return err
 	}
 	n.mesh.keep(o.Mesh.Peers) // first: a peer with a new key has the name of the one that goes
+	n.mesh.update(o.Mesh.Membership)
 	own := n.self(n.segmentList())
 	for _, s := range n.segmentList() {
 		if o, keep := wanted[s.vni]; keep {

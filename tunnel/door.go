@@ -129,6 +129,7 @@ func (c *membership) judge(r redemption) {
 	m, key := c.m, roster.SessionKey(r.guest.key)
 	m.mu.Lock()
 	wrong, revoked := c.roster.Clock(c.Wall()), c.roster.Revoked(r.redeem.Sign.Node())
+	registrar := c.Registrar
 	m.mu.Unlock()
 	var cert *roster.Certificate
 	err := error(&roster.Refusal{Reason: roster.RefusedClock})
@@ -137,7 +138,7 @@ func (c *membership) judge(r redemption) {
 			Reason: roster.RefusedRevoked, Text: "these keys were removed from the network: vxmesh leave, then join anew",
 		}
 	} else if wrong == nil {
-		cert, err = c.Registrar.Redeem(c.Wall(), r.redeem, key, func(name string) bool {
+		cert, err = registrar.Redeem(c.Wall(), r.redeem, key, func(name string) bool {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			other := c.roster.Named(name)

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -282,7 +283,11 @@ func (c *membership) receive(now time.Duration, p *peer, message []byte) {
 	before := c.roster.Head()
 	replies, changes, refused := c.roster.Receive(c.Wall(), message)
 	for _, err := range refused {
-		p.dropPeer(drop.Refused)
+		if errors.Is(err, roster.ErrUnknown) {
+			p.dropPeer(drop.Early)
+		} else {
+			p.dropPeer(drop.Refused)
+		}
 		c.m.n.log.Debug("item refused", "peer", p.name, "err", err)
 	}
 	for _, r := range replies {

@@ -89,10 +89,6 @@ var lies = map[string]func(g *guild, r *rogue, of, liar *fellow){
 		record, _ := roster.Record{Sequence: 9 << 32}.Sign(roster.NetworkID{1}, of.sign)
 		r.tells(record.Item())
 	},
-	"a record of nobody": func(g *guild, r *rogue, _, _ *fellow) {
-		nobody := &fellow{sign: signKey("nobody", 1)}
-		r.tells(g.record(nobody, 1, "203.0.113.66:6").Item())
-	},
 	"a certificate by a forger": func(g *guild, r *rogue, of, _ *fellow) {
 		c := *of.o.Certificate
 		c.Name, c.NotBefore = "other", g.wall()

@@ -68,11 +68,13 @@ type membership struct {
 
 	clockWrong string // why the time of day cannot be right; "" when it may be
 	keepError  string
-	issueError string        // why nobody can be let in; "" when the last was
-	dirty      chan struct{} // the roster is to be kept
-	stale      bool          // the peers are not those of the roster
-	settled    time.Duration // when they were made so last
-	renewed    time.Duration // when certificates were looked at last
+	issueError string                      // why nobody can be let in; "" when the last was
+	dirty      chan struct{}               // the roster is to be kept
+	stale      bool                        // the peers are not those of the roster
+	settled    time.Duration               // when they were made so last
+	renewed    time.Duration               // when certificates were looked at last
+	said       time.Time                   // when our record was signed last
+	lifeSigns  map[roster.NodeID]time.Time // the time of day when a member said something new of itself last
 }
 
 // newMembership reads the roster that was kept. What of it is no longer good is left out.
@@ -82,7 +84,7 @@ func newMembership(m *mesh, o MembershipOptions) *membership {
 	}
 	c := &membership{
 		MembershipOptions: o, m: m, dirty: make(chan struct{}, 1),
-		self: sha256.Sum256(o.Sign.Public().(ed25519.PublicKey)),
+		self: sha256.Sum256(o.Sign.Public().(ed25519.PublicKey)), lifeSigns: make(map[roster.NodeID]time.Time),
 	}
 	c.roster = roster.New(roster.Options{
 		Anchor: o.Anchor, Self: c.self, AllowLoopback: o.Loopback, Built: o.Built,
@@ -110,6 +112,35 @@ func newMembership(m *mesh, o MembershipOptions) *membership {
 	c.door.init()
 	return c
 }
+
+// update takes what a reload may change of a membership: this node's certificate, its power to issue,
+// and items that it has signed meanwhile. Without a membership, or with that of another node or network,
+// nothing changes.
+func (m *mesh) update(o *MembershipOptions) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.club
+	if c == nil || o == nil || o.Anchor != c.Anchor || o.Certificate.Node() != c.self {
+		return
+	}
+	if o.Authority != nil { // what an admin has signed is taken back by a revocation alone
+		c.Authority, c.Registrar, c.door.looked, c.renewed = o.Authority, o.Registrar, 0, 0
+	}
+	var changes []roster.Change
+	for _, it := range append([]roster.Item{o.Certificate.Item()}, o.Items...) {
+		change, err := c.roster.Add(c.Wall(), it)
+		if err != nil {
+			m.n.log.Debug("item not taken", "kind", it.Kind, "err", err)
+		}
+		changes = append(changes, change)
+	}
+	c.apply(changes, nil)
+	m.publishScreen()
+	m.wake()
+}
+
+// TakeMembership takes what changed of a membership, as [Node.Apply] does. Anybody may call it.
+func (n *Node) TakeMembership(o *MembershipOptions) { n.mesh.update(o) }
 
 // own is this node's newest certificate.
 func (c *membership) own() *roster.Certificate {
@@ -248,7 +279,7 @@ const (
 	settleEvery = 50 * time.Millisecond
 	// clockEvery and renewPeriod are between two looks at what changes slowly.
 	clockEvery  = 10 * time.Second
-	renewPeriod = 10 * time.Minute
+	renewPeriod = time.Minute
 )
 
 // look does what is due. The caller holds the mesh's lock.
@@ -278,28 +309,6 @@ func (c *membership) look(now time.Duration) {
 	}
 }
 
-// renew issues new certificates to members whose own grow old, where this node may.
-func (c *membership) renew() {
-	if c.Authority == nil || c.revoke != nil || c.roster.Revoked(c.self) {
-		return
-	}
-	wall := c.Wall()
-	for _, r := range c.roster.Members() {
-		if wall.Sub(r.Certificate.NotBefore) < roster.RenewAfter {
-			continue
-		}
-		next := *r.Certificate
-		next.NotBefore, next.NotAfter = wall, wall.Add(roster.CertificateLife)
-		cert, err := c.Authority.Certify(next)
-		if err != nil {
-			c.m.n.log.Error("certificate not renewed", "member", r.Name, "err", err)
-			continue
-		}
-		c.take(roster.Item{Kind: roster.ItemCertificate, Raw: cert.Raw}, nil)
-		c.m.n.log.Info("certificate renewed", "member", r.Name)
-	}
-}
-
 // take adds an item and tells others when it is news. from is who told us, nil for ourselves.
 func (c *membership) take(it roster.Item, from *peer) {
 	change, err := c.roster.Add(c.Wall(), it)
@@ -319,6 +328,9 @@ func (c *membership) apply(changes []roster.Change, from *peer) {
 		}
 		fresh, c.stale = true, true
 		c.spread(ch, from)
+		if ch.Kind == roster.ItemRecord {
+			c.lifeSigns[ch.Node] = c.Wall()
+		}
 		now = now || urgent(ch)
 		if ch.Kind == roster.ItemRevocation {
 			revoked = true
@@ -364,29 +376,6 @@ func (c *membership) tellRevoked(ch roster.Change) {
 			c.Revoked(c.revoke)
 		}
 	}
-}
-
-// refreshRecord says anew where this node is, if that is not what its record says.
-func (c *membership) refreshRecord() {
-	r := roster.Record{Node: c.self}
-	if c.Addresses != nil {
-		r.Endpoints = c.Addresses()
-	}
-	r.Overlay = c.m.n.overlay()
-	r.Reachable = c.record != nil && c.record.Reachable
-	if c.record != nil && slices.Equal(c.record.Endpoints, r.Endpoints) &&
-		slices.Equal(c.record.Overlay, r.Overlay) && c.counter > 0 {
-		return
-	}
-	c.counter++
-	r.Sequence = uint64(c.m.n.options.Mesh.Epoch)<<32 | uint64(c.counter)
-	signed, err := r.Sign(c.Anchor.ID(), c.Sign)
-	if err != nil {
-		c.m.n.log.Error("own record not made", "err", err)
-		return
-	}
-	c.record = signed
-	c.take(roster.Item{Kind: roster.ItemRecord, Raw: signed.Raw}, nil)
 }
 
 // Publish takes signed items in and tells the network, as if a member had. Anybody may call it.

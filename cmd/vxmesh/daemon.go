@@ -70,6 +70,7 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	if d.metrics, err = listenMetrics(cfg.Metrics.Listen); err != nil {
 		return d, err
 	}
+	d.logRenewal()
 	o := engineOptions(cfg, d.id)
 	o.Log, o.Events = d.log, d.hub
 	if o.Mesh.Membership != nil {
@@ -243,6 +244,10 @@ func (d *daemon) takeFile() (control.ReloadResult, error) {
 	if err := d.id.check(applied); err != nil {
 		return result, err
 	}
+	if result.Changes, err = d.id.reload(); err != nil {
+		return result, err
+	}
+	d.logRenewal()
 	for _, c := range config.Diff(d.cfg, cfg) {
 		class := control.ChangeApplied
 		if c.Class == config.Restart {

@@ -147,13 +147,11 @@ func keyImportText(r keyImport) string {
 	if r.Admin {
 		text += "this node is an admin from now on\n"
 	}
-	if r.Told {
-		text += "restart the node: it lets nobody in before that\n"
-	}
 	return text
 }
 
-// importKey brings the key here. That this node becomes an admin is told to the network.
+// importKey brings the key here. That this node becomes an admin is told to the network, and to the node
+// that runs here: one that hears of a certificate of its own looks into the state directory.
 func (h *home) importKey(
 	ctx context.Context, g *globals, file []byte, passphrase string,
 ) (*keyImport, error) {
@@ -162,9 +160,6 @@ func (h *home) importKey(
 		return nil, keyImportError(err)
 	}
 	r := &keyImport{Schema: "vxmesh.key_import/1", Network: h.member.Name(), Admin: !was}
-	if was {
-		return r, nil
-	}
 	var err error
 	r.Told, err = h.publish(ctx, g, h.member.Certificate().Item())
 	return r, err

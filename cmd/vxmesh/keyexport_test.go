@@ -62,8 +62,7 @@ func TestKeyImportMakesAnAdmin(t *testing.T) {
 		t.Fatalf("told %v", n.Requests())
 	}
 	barn.typed(socket, "secret\nmore\n", "key", "import", file).want(t, exitOK,
-		"the key of test-net is on this machine\nthis node is an admin from now on\n"+
-			"restart the node: it lets nobody in before that\n")
+		"the key of test-net is on this machine\nthis node is an admin from now on\n")
 	item := n.Requests()[0].(control.Publish).Items[0]
 	cert := ok[*roster.Certificate](t)(roster.ParseCertificate(item.Raw))
 	if !cert.Rights.Admin || cert.Name != "barn" || cert.Issuer != signKeyOf(barn.id) {

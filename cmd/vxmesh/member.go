@@ -26,6 +26,7 @@ func memberOptions(cfg *config.Config, id *nodeIdentity) *tunnel.MembershipOptio
 	}
 	o.Number, o.Secret = m.Secret()
 	o.Items, _ = m.Items() // what cannot be read will be heard again
+	o.Items = append(o.Items, id.signed...)
 	for _, s := range m.Seeds() {
 		o.Seeds = append(o.Seeds, tunnel.Seed{Key: session.PublicKey(s.Session), Endpoints: s.Endpoints})
 	}
@@ -131,7 +132,44 @@ func (d *daemon) publish(p control.Publish) error {
 		return err
 	}
 	d.noticeLeave(items)
+	d.noticeOwn(items)
 	return nil
+}
+
+// noticeOwn takes notice of a certificate of this node's own among what a client has published: it may
+// be an admin's, by a command that has put the rest of what makes one into the state directory.
+func (d *daemon) noticeOwn(items []roster.Item) {
+	for _, it := range items {
+		if it.Kind != roster.ItemCertificate {
+			continue
+		}
+		if c, err := roster.ParseCertificate(it.Raw); err == nil && c.Node() == roster.NodeID(d.id.ID()) {
+			d.retakeMembership()
+			return
+		}
+	}
+}
+
+// retakeMembership has the node go by what is in the state directory now.
+func (d *daemon) retakeMembership() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.id.reload(); err != nil {
+		d.log.Error("membership not read again", "err", err)
+		return
+	}
+	d.logRenewal()
+	d.node.TakeMembership(memberOptions(d.cfg, d.id))
+}
+
+// logRenewal says what became of this node's own certificate that had expired.
+func (d *daemon) logRenewal() {
+	switch n := len(d.id.signed); {
+	case d.id.failed != nil:
+		d.log.Error("own certificate not renewed", "err", d.id.failed)
+	case n > 0:
+		d.log.Info("own certificate renewed, which had expired", "others", n-1)
+	}
 }
 
 // compareNames orders names as people expect.

@@ -147,6 +147,9 @@ func (p *removal) reissue(a roster.Authority, list []control.Member, now time.Ti
 		if err != nil {
 			return err
 		}
+		if roster.ValidName(m.Name) == nil { // the one that it goes by, where others have the same
+			old.Name = m.Name
+		}
 		cert, err := reissue(a, *old, now)
 		if err != nil {
 			return err

@@ -6,12 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/identity"
 	"github.com/vxmesh/vxmesh/membership"
 	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
 )
 
 // stateDir is where a network keeps what has to survive a restart.
@@ -52,6 +55,8 @@ type nodeIdentity struct {
 	extra bool // not the one of the config, which another node uses
 
 	member *membership.Member // nil where there is no certificate
+	signed []roster.Item      // by this node, when it looked at its certificate last
+	failed error              // of that
 }
 
 // claimIdentity takes the node's identity, and makes it on the first start. A node with peers is
@@ -88,6 +93,7 @@ func claimIdentity(cfg *config.Config) (*nodeIdentity, error) {
 		n.release()
 		return nil, err
 	}
+	n.renew()
 	if n.epoch, err = identity.NextEpoch(stateDir(cfg)); err != nil {
 		n.release()
 		return nil, err
@@ -111,6 +117,46 @@ func openMember(cfg *config.Config, id identity.Identity) (*membership.Member, e
 		return nil, e
 	}
 	return m, nil
+}
+
+// renew sees to this node's own certificate, see [membership.Member.Renew]. Without a new one the
+// node runs all the same, and status says that its own has expired.
+func (n *nodeIdentity) renew() {
+	if n.member == nil {
+		return
+	}
+	n.signed, n.failed = n.member.Renew(time.Now(), buildTime())
+}
+
+// reload reads the membership again, which commands change. It gives what is different.
+func (n *nodeIdentity) reload() ([]control.Change, error) {
+	if n.member == nil {
+		return nil, nil
+	}
+	before, was := n.member.Certificate(), adminText(n.member)
+	if err := n.member.Reload(); err != nil {
+		return nil, err
+	}
+	n.renew()
+	var changes []control.Change
+	add := func(key, old, now string) {
+		if old != now {
+			changes = append(changes, control.Change{Key: key, Old: old, New: now, Class: control.ChangeApplied})
+		}
+	}
+	add("membership.admin", was, adminText(n.member))
+	add("membership.certificate", certificateText(before), certificateText(n.member.Certificate()))
+	return changes, nil
+}
+
+func adminText(m *membership.Member) string {
+	_, admin := m.Authority()
+	return strconv.FormatBool(admin)
+}
+
+// certificateText tells two certificates of a node apart.
+func certificateText(c *roster.Certificate) string {
+	return fmt.Sprintf("%s, until %s", c.Name, c.NotAfter.UTC().Format(time.RFC3339))
 }
 
 // check refuses peers that this identity cannot have.

@@ -39,6 +39,7 @@ const (
 	NotMember    // from a peer that is not in this segment
 	Rights       // of a source that the peer's certificate does not let it have
 	Refused      // what a peer said of members that is forged or too much
+	Early        // what a peer said of a member whose certificate has not come yet: it will be said again
 
 	// Choosing a port.
 	SamePort     // the destination is behind the port the frame came from
@@ -61,7 +62,7 @@ var names = [count]string{
 	OwnMAC: "own_mac", SourceInvalid: "source_invalid", StaticConflict: "static_conflict", ECN: "ecn",
 	Junk: "junk", RateLimit: "rate_limit", CookieNeeded: "cookie_needed", Auth: "auth",
 	NoSession: "no_session", Replay: "replay", ChunkTimeout: "chunk_timeout", NotMember: "not_member",
-	Rights: "rights", Refused: "refused",
+	Rights: "rights", Refused: "refused", Early: "early",
 	SamePort: "same_port", SplitHorizon: "split_horizon", NoPort: "no_port", TooBig: "too_big",
 	Loop: "loop", SendError: "send_error", DeviceDown: "device_down", DeviceFull: "device_full",
 }

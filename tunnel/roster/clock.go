@@ -13,7 +13,9 @@ var ErrClock = errors.New("the time of day cannot be right")
 // certificates are not judged by the time, so that members stay members; but nobody new is taken in.
 //
 // It cannot be before this program was built, nor before something was signed that is here: what
-// admins and the network's key signed tells the time, but leaves do not, which anybody can sign.
+// admins and the network's key signed tells the time, but leaves do not, which anybody can sign. Nor do
+// dates behind the end of this node's own certificate: until then they cannot be, and after it the
+// certificate tells. So no date, whoever signed it, stops the network for longer than that.
 // And when this node's certificate has expired, and most others have, then it is more likely
 // that the clock is wrong than that the network ran out of time.
 func (r *Roster) Clock(now time.Time) error {
@@ -55,6 +57,10 @@ func (r *Roster) expired() (count int) {
 // noteTime notes that something was signed at a time, by somebody who would have to be revoked if
 // that was wrong.
 func (r *Roster) noteTime(t time.Time) {
+	own := r.nodes[r.o.Self]
+	if own != nil && len(own.certificates) > 0 && !t.Before(own.certificates[0].NotAfter) {
+		return
+	}
 	if t.After(r.newest) {
 		r.newest = t
 	}

@@ -99,6 +99,66 @@ func TestWhoseTimeCounts(t *testing.T) {
 	}
 }
 
+// TestDatesBehindTheEnd has things dated behind the end of this node's own certificate, by whoever it may
+// be: they tell nothing. With its next certificate they may.
+func TestDatesBehindTheEnd(t *testing.T) {
+	end, self := objectsAt.Add(CertificateLife), idOf(keyFrom(30))
+	for name, dated := range map[string]func(at time.Time) Item{
+		"by the network": func(at time.Time) Item { return RemoveByNetwork(networkKey, NodeID{1}, at).Item() },
+		"a removal":      func(at time.Time) Item { return theAdmin.Remove(NodeID{1}, at).Item() },
+		"a certificate": func(at time.Time) Item {
+			return certify(theAdmin, memberKey, "m", int(at.Sub(objectsAt)/time.Second))
+		},
+	} {
+		for _, far := range []time.Duration{0, 1000 * 24 * time.Hour} {
+			for _, ownFirst := range []bool{true, false} {
+				items := []Item{certify(theAdmin, keyFrom(30), "self", 0), dated(end.Add(far))}
+				if !ownFirst {
+					items[0], items[1] = items[1], items[0]
+				}
+				r := New(Options{Anchor: theAnchor, Self: self, Built: objectsAt})
+				if refused := r.Restore(objectsAt, items); refused != nil {
+					t.Fatal(refused)
+				}
+				if err := r.Clock(objectsAt); err != nil {
+					t.Errorf("%s, %v behind the end: %v", name, far, err)
+				}
+				r.Restore(objectsAt, []Item{certify(theAdmin, keyFrom(30), "self", 60)})
+				if err := r.Clock(objectsAt); (err == nil) != (far > 0) {
+					t.Errorf("%s, %v behind the end, with the next certificate: %v", name, far, err)
+				}
+			}
+		}
+	}
+	r := New(Options{Anchor: theAnchor, Self: self, Built: objectsAt})
+	r.Restore(objectsAt, []Item{
+		certify(theAdmin, keyFrom(30), "self", 0), RemoveByNetwork(networkKey, NodeID{1}, end.Add(-1)).Item(),
+	})
+	if r.Clock(objectsAt) == nil {
+		t.Error("a date before the end does not count")
+	}
+}
+
+// TestDistantCertificate has a member be given a certificate that begins in a distant future.
+func TestDistantCertificate(t *testing.T) {
+	life := int(CertificateLife / time.Second)
+	far, near := certify(theAdmin, memberKey, "m", life+2), certify(theAdmin, memberKey, "m", life)
+	r := with(t, certify(theAdmin, memberKey, "m", 0))
+	if _, err := r.Add(objectsAt, far); !errors.Is(err, ErrNotYet) || len(r.Members()) != 1 {
+		t.Error(err, r.Members())
+	}
+	if ch, err := r.Add(objectsAt, near); err != nil || !ch.Fresh {
+		t.Error(ch, err)
+	}
+	if ch, err := r.Add(objectsAt, far); err != nil || !ch.Fresh {
+		t.Error("while this clock cannot be right:", ch, err)
+	}
+	r = with(t, certify(theAdmin, memberKey, "m", 0))
+	if refused := r.Restore(objectsAt, []Item{far}); refused != nil {
+		t.Error("at a start:", refused)
+	}
+}
+
 // TestViewEnds has a member whose certificate expires while the clock is wrong for another reason.
 func TestViewEnds(t *testing.T) {
 	end, right := objectsAt.Add(CertificateLife), objectsAt.Add(CertificateLife+time.Hour)

@@ -133,6 +133,16 @@ func rename(byAge []*Member) {
 	}
 }
 
+// LastingName is the name for the member's next certificate: the one that it has now, whatever became of
+// others that have the same in theirs.
+func (m *Member) LastingName() string {
+	if ValidName(m.Name) == nil {
+		return m.Name
+	}
+	id := "-" + hex.EncodeToString(m.ID[:2])
+	return m.Certificate.Name[:MaxName-len(id)] + id // the name was long before that was added
+}
+
 // Members lists who belongs to the network now, by id.
 func (r *Roster) Members() []*Member { return slices.Clone(r.look().members) }
 

@@ -131,12 +131,15 @@ func (r *Roster) keepCertificate(id NodeID, c *Certificate) (bool, error) {
 }
 
 // mayKeep says why there is no place for a certificate. A node that is new must not come while the
-// clock is wrong, because its certificate may have expired.
+// clock is wrong, because its certificate may have expired. While it can be right, none comes that begins
+// in a distant future: somebody's clock was wrong, and nothing could take its place for as long.
 func (r *Roster) mayKeep(id NodeID, c *Certificate) error {
 	n := r.nodes[id]
 	switch {
 	case r.revoked.final[id]:
 		return ErrRevoked
+	case !r.restoring && r.clock() == nil && r.now.Add(CertificateLife).Before(c.NotBefore):
+		return fmt.Errorf("%w: from %s on", ErrNotYet, c.NotBefore.Format(time.RFC3339))
 	case n != nil && len(n.certificates) > 0:
 		return nil
 	case n == nil && id != r.o.Self && !r.restoring:
@@ -177,6 +180,9 @@ func (r *Roster) certify(n *node, all []*Certificate) {
 		r.order = nil
 	}
 	n.certificates, n.summed, n.member = all, false, nil
+	if n.id == r.o.Self { // whose end bounds the dates of others
+		r.redate()
+	}
 	r.touch()
 }
 
@@ -244,7 +250,7 @@ func (r *Roster) addRecord(raw []byte) (Change, error) {
 	case r.revoked.final[v.Node]:
 		return Change{}, fmt.Errorf("record: %w", ErrRevoked)
 	case n == nil:
-		return Change{}, fmt.Errorf("record: %w", errUnknown)
+		return Change{}, fmt.Errorf("record: %w", ErrUnknown)
 	case n.record != nil && !v.newer(n.record):
 		return Change{}, nil
 	case v.Loopback() && !r.o.AllowLoopback:

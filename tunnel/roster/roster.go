@@ -22,12 +22,13 @@ const (
 var (
 	ErrRevoked = errors.New("it is of a node that is revoked")
 	ErrFull    = errors.New("there is no room for it")
+	// ErrUnknown is no fault of whoever told: the record of a node has overtaken its certificate.
+	ErrUnknown = errors.New("no certificate of its node is known")
 )
 
 var (
 	errIssuer   = errors.New("its issuer is revoked")
 	errLongAgo  = errors.New("it expired long ago")
-	errUnknown  = errors.New("no certificate of its node is known")
 	errLoopback = errors.New("it has a loopback endpoint")
 	errItemKind = errors.New("an item of unknown kind")
 )
