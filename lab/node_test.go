@@ -99,6 +99,7 @@ func (n *node) rewrite() {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[network]\nname = \"lab\"\nnode = %q\nstate = %q\n", n.name, n.state())
 	b.WriteString("[log]\nlevel = \"debug\"\nformat = \"text\"\n")
+	b.WriteString("[discovery]\nstun = []\n")
 	fmt.Fprintf(&b, "[listen]\nvxlan = %s\n%s", n.listen, n.sealed)
 	for _, p := range n.peers {
 		b.WriteString(p.toml())

@@ -25,6 +25,7 @@ type peering struct {
 	name, key string
 	endpoints []string
 	keepalive string
+	relay     bool
 }
 
 func (p peering) toml() string {
@@ -32,6 +33,9 @@ func (p peering) toml() string {
 		list(p.endpoints))
 	if p.keepalive != "" {
 		text += fmt.Sprintf("keepalive = %q\n", p.keepalive)
+	}
+	if p.relay {
+		text += "relay = true\n"
 	}
 	return text
 }
@@ -122,6 +126,7 @@ type peerStatus struct {
 	Path   *struct {
 		Kind   string  `json:"kind"`
 		Remote string  `json:"remote"`
+		Via    string  `json:"via"`
 		RTT    float64 `json:"rtt_seconds"`
 		MTU    int     `json:"mtu"`
 	} `json:"path"`

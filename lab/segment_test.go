@@ -14,6 +14,7 @@ import (
 type segment struct {
 	vni       int // default 100
 	device    string
+	kind      string // of the device; default "tap"
 	mtu       int
 	mac       string
 	bridge    string
@@ -63,6 +64,7 @@ func (s segment) toml() string {
 	line(true, "[[segments]]\nvni = %d", s.vni)
 	line(s.peers != "", "peers = %s", s.peers)
 	line(true, "[segments.device]\nname = %q", s.device)
+	line(s.kind != "", "kind = %q", s.kind)
 	line(s.mtu != 0, "mtu = %d", s.mtu)
 	line(s.mac != "", "mac = %q", s.mac)
 	line(s.bridge != "", "bridge = %q", s.bridge)

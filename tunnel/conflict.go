@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
@@ -40,8 +41,8 @@ func (m *mesh) noticeBack(now time.Duration, p *peer, from netip.AddrPort) {
 	}
 	c.backs++
 	other := c.a
-	if p.path != nil && p.path.remote != from {
-		other = p.path.remote
+	if p.path != nil && p.path.way.Direct() && p.path.way.Addr != from {
+		other = p.path.way.Addr
 	}
 	if c.backs < 2 || !other.IsValid() || other == from {
 		c.a = from
@@ -58,16 +59,16 @@ func (m *mesh) noticeBack(now time.Duration, p *peer, from netip.AddrPort) {
 
 // tellConflict tells a machine that has just agreed on a session about the other one with its key.
 // They take the session from each other all the time, so each has its turn.
-func (p *peer) tellConflict(now time.Duration, t *session.Transport, sock *socket, to netip.AddrPort) {
+func (p *peer) tellConflict(now time.Duration, t *session.Transport, to nat.Way) {
 	c := &p.conflict
 	if c.found == 0 || now-c.found >= conflictTold {
 		return
 	}
 	other := c.a
-	if to == c.a {
+	if to.Addr == c.a {
 		other = c.b
 	}
-	_, _ = p.sendControl(t, sock, to, wire.Conflict{Other: other}.Append(nil)) // it has another turn
+	_, _ = p.sendControl(t, to, wire.Conflict{Other: other}.Append(nil)) // it has another turn
 }
 
 // foundTwin notes that another machine uses our own key.

@@ -201,7 +201,5 @@ func (c *membership) delegation(cert *roster.Certificate) (*roster.Delegation, e
 
 // answer sends a message to a guest, where it was last heard.
 func (d *door) answer(p *peer, t *session.Transport, message []byte) {
-	if p.path != nil {
-		_, _ = p.sendControl(t, p.path.sock, p.path.remote, message)
-	}
+	p.tell(t, message)
 }

@@ -229,22 +229,22 @@ func (c *membership) some(n int, without *peer) (out []*peer) {
 
 // tell sends a message to a peer, if there is a way. It is not repeated: comparing brings it back.
 func (c *membership) tell(p *peer, message []byte) {
-	if t := p.session.Current(); t != nil && p.path != nil {
-		_, _ = p.sendControl(t, p.path.sock, p.path.remote, message)
+	if t := p.session.Current(); t != nil {
+		p.tell(t, message)
 	}
 }
 
 // greet compares knowledge with a member that there is a new session with. While one of the two
 // knows of revocations that the other does not, frames wait. New keys for a session that was good are
 // no reason to compare: the members do so anyway, in turn.
-func (c *membership) greet(now time.Duration, p *peer) {
+func (c *membership) greet(now time.Duration, p *peer, was control.PeerState) {
 	g := &p.heardOf
 	g.head = p.session.Head()
 	differ := g.head != c.roster.Head()
 	if differ {
 		g.gate = now + gateFor
 	}
-	if p.state == control.PeerDirect && g.epoch == p.session.Epoch() && !differ {
+	if was != control.PeerDown && g.epoch == p.session.Epoch() && !differ {
 		return
 	}
 	g.epoch, g.tries = p.session.Epoch(), 0

@@ -69,6 +69,7 @@ func (m *mesh) put(o PeerOptions) error {
 	m.peers = append(m.peers, p)
 	m.bySession[s] = p
 	m.publishScreen()
+	m.publishTags()
 	m.regroup = true
 	return nil
 }
@@ -109,6 +110,8 @@ func (p *peer) configure(o PeerOptions) {
 	p.member = o.member
 	p.limitSources()
 	p.session.Keep(o.Keepalive > 0)
+	p.agent.SetKeepalive(p.keepalive())
+	p.offer()
 }
 
 // reconcile makes the live members peers, and nobody else beside those that the config lists. A
@@ -166,6 +169,7 @@ func (m *mesh) drop(gone func(*peer) bool) {
 		m.regroup = true
 		m.publishTable()
 		m.publishScreen()
+		m.publishTags()
 	}
 }
 
@@ -254,6 +258,7 @@ func (m *mesh) open() error {
 		addrs[i] = s.LocalAddr()
 	}
 	m.listens.Store(&addrs)
+	m.publishSockets()
 	m.endpoint = session.New(session.Options{
 		Key: o.Key, ID: o.ID, Epoch: o.Epoch, Ciphers: o.Ciphers, Hardware: session.HardwareAES(),
 		Taken: m.taken,
@@ -288,7 +293,7 @@ func (m *mesh) start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for ; m.started < len(m.sockets); m.started++ {
-		m.n.serve(newMeshlink(m.n, m.sockets[m.started]))
+		m.n.serve(newMeshlink(m.n, m.sockets[m.started], uint8(m.started)))
 	}
 }
 

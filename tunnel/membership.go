@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
 	"github.com/vxmesh/vxmesh/tunnel/session"
@@ -376,6 +377,28 @@ func (c *membership) tellRevoked(ch roster.Change) {
 			c.Revoked(c.revoke)
 		}
 	}
+}
+
+// endpoints are where others may reach this node: at its own addresses, and where two of them see it.
+func (c *membership) endpoints() (out []netip.AddrPort) {
+	if c.Addresses != nil {
+		out = c.Addresses()
+	}
+	seen := c.m.outside.observer.Addresses(c.m.n.now())
+	for _, r := range seen {
+		if r.Agreed && !slices.Contains(out, r.Addr) && len(out) < roster.MaxEndpoints {
+			out = append(out, r.Addr)
+		}
+	}
+	if len(seen) == 0 && c.record != nil { // nobody is there to ask: it may be as before
+		for _, a := range c.record.Endpoints {
+			if nat.KindOf(a.Addr(), nil) != nat.KindHost && !slices.Contains(out, a) && len(out) < roster.MaxEndpoints {
+				out = append(out, a)
+			}
+		}
+	}
+	slices.SortFunc(out, netip.AddrPort.Compare)
+	return out
 }
 
 // Publish takes signed items in and tells the network, as if a member had. Anybody may call it.

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tunnel/drop"
 	"github.com/vxmesh/vxmesh/tunnel/session"
-	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -28,11 +28,16 @@ const (
 // A mesh is everything about peers that is slow: handshakes, paths, keepalives, names. It
 // publishes what the loops need as snapshots: each peer's [sender], and the table of sessions.
 type mesh struct {
-	n      *Node
-	woken  chan struct{}
-	events chan meshEvent
-	table  atomic.Pointer[map[uint32]*inbound] // sessions that receive, by our index
-	relink atomic.Bool                         // the links of the underlay may be others than before
+	n         *Node
+	woken     chan struct{}
+	events    chan meshEvent
+	table     atomic.Pointer[map[uint32]*inbound] // sessions that receive, by our index
+	tags      atomic.Pointer[map[nat.Tag]*peer]   // the peers, as relays call them
+	opened    atomic.Pointer[[]*socket]           // the sockets, by their numbers
+	relays    atomic.Bool                         // this node passes on what others send each other
+	desk      relayDesk
+	reflector reflector
+	relink    atomic.Bool // the links of the underlay may be others than before
 
 	screener atomic.Pointer[[]*session.Endpoint] // the endpoints, for the loops
 	listens  atomic.Pointer[[]netip.AddrPort]    // where the sockets are bound
@@ -46,9 +51,17 @@ type mesh struct {
 	peers     []*peer           // those that are not members, and all members
 	regroup   bool              // the segments have to learn of other peers
 	bySession map[*session.Peer]*peer
-	twin      twin          // another machine that uses our own key
+	twin      twin // another machine that uses our own key
+	outside   outside
+	nearest   nearest
 	relinked  time.Duration // when the links were looked at last
 	planned   time.Duration // when all peers are looked after next, at the latest
+}
+
+// nearest are the peers that relay, as they were a moment ago.
+type nearest struct {
+	at   time.Duration
+	list []*peer
 }
 
 // An inbound is a session as the receiving side needs it.
@@ -61,9 +74,14 @@ type inbound struct {
 type meshEvent struct {
 	peer *peer // nil for a handshake
 	t    *session.Transport
-	sock *socket
-	from netip.AddrPort
-	data []byte // of a handshake, or the control message; empty when the address is the news
+	sock *socket        // that it came to
+	from netip.AddrPort // where the datagram came from: the relay, if it came through one
+
+	way    nat.Way
+	source nat.Tag // of whom the relay says that it is, if it came through one
+
+	stun bool   // data is what a STUN server says
+	data []byte // of a handshake, or the control message; empty when the way is the news
 }
 
 func newMesh(n *Node) *mesh {
@@ -71,8 +89,11 @@ func newMesh(n *Node) *mesh {
 		n: n, woken: make(chan struct{}, 1), events: make(chan meshEvent, meshBacklog),
 		bySession: make(map[*session.Peer]*peer),
 	}
+	m.desk.limit = float64(n.options.Relay.Limit) / 8
+	m.relays.Store(n.options.Relay.Serve)
 	m.table.Store(&map[uint32]*inbound{})
 	m.screener.Store(&[]*session.Endpoint{})
+	m.tags.Store(&map[nat.Tag]*peer{})
 	return m
 }
 
@@ -129,11 +150,13 @@ func (m *mesh) run(ctx context.Context) error {
 func (m *mesh) handle(e *meshEvent) {
 	now, p := m.n.now(), e.peer
 	switch {
+	case e.stun:
+		m.reflected(now, e)
 	case p == nil:
 		p = m.handshake(now, e)
 	case !m.knows(p): // removed since
 	case len(e.data) == 0:
-		m.roam(now, e)
+		p.agent.Heard(now, e.way)
 	default:
 		m.control(now, e)
 	}
@@ -159,7 +182,7 @@ func (m *mesh) knows(p *peer) bool { return m.bySession[p.session] == p }
 func (m *mesh) tick(now time.Duration) time.Duration {
 	next := meshIdle
 	if m.relink.Load() {
-		if rest := m.relinked + askEvery - now; rest > 0 { // changes come in several steps
+		if rest := m.relinked + relinkEvery - now; rest > 0 {
 			next = min(next, rest)
 		} else {
 			m.refreshLinks(now)
@@ -169,6 +192,8 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 		m.club.look(now)
 		next = min(next, max(m.club.deadline()-now, meshRest))
 	}
+	m.ask(now)
+	next = min(next, max(m.askAt()-now, meshRest))
 	for _, p := range m.peers {
 		m.look(now, p)
 		next = min(next, m.rest(now, p))
@@ -179,9 +204,12 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 
 // rest is how long the peer can be left alone.
 func (m *mesh) rest(now time.Duration, p *peer) time.Duration {
-	due := m.pathDeadline(p)
+	due := m.pathDeadline(now, p)
 	if p.callable() {
 		due = min(due, p.session.Deadline())
+	}
+	if p.knock.at != 0 {
+		due = min(due, p.knock.at)
 	}
 	if p.active(now) {
 		due = min(due, now+meshEvery)
@@ -198,7 +226,11 @@ func (m *mesh) look(now time.Duration, p *peer) {
 		p.session.Urge(now)
 	}
 	p.expireHeld(now)
+	if p.path == nil || !p.path.way.Direct() || p.agent.Doubtful() > 0 {
+		m.offerRelays(now, p)
+	}
 	m.watch(now, p)
+	m.knockAgain(now, p)
 	if p.callable() && p.session.Due(now) {
 		m.initiate(now, p)
 	}
@@ -207,33 +239,54 @@ func (m *mesh) look(now time.Duration, p *peer) {
 	m.judge(now, p)
 }
 
-// callable reports whether there is an address to call the peer at. One that goes nowhere must not
+// callable reports whether there is a way to call the peer by. One that goes nowhere must not
 // begin a handshake: for as long as it waited for the answer, it would give none itself.
-func (p *peer) callable() bool { return p.path != nil || len(p.endpoints) > 0 }
+func (p *peer) callable() bool { return p.path != nil || p.agent.Known() }
 
 // active reports whether the peer needs attention more often than once a second.
 func (p *peer) active(now time.Duration) bool {
-	asked := p.path != nil && p.path.unanswered > 0 && p.session.Current() != nil
+	asked := p.agent.Doubtful() > 0 && p.session.Current() != nil
 	return asked || now-time.Duration(p.sentAt.Load()) < 3*time.Second
 }
 
 // publish gives the loops what they need to send to the peer now.
 func (m *mesh) publish(p *peer) {
-	old, t := p.send.Load(), p.session.Current()
-	if t == nil || p.path == nil || p.member != nil && m.club.gated(m.n.now(), p) {
-		if old != nil {
-			p.send.Store(nil)
+	old, next := p.send.Load(), m.senderTo(p)
+	if old == nil && next == nil || old != nil && next != nil && *old == *next {
+		return
+	}
+	p.send.Store(next)
+	if (old == nil) != (next == nil) && p.offersRelay() {
+		m.nearest.list = nil
+		m.wake()
+	}
+	for _, other := range m.peers { // who is reached through it
+		if pa := other.path; pa != nil && pa.way.Relay == p.tag() {
+			m.publish(other)
 		}
-		return
 	}
-	next := sender{
-		t: t, sock: p.path.sock, to: p.path.remote, source: p.path.source,
-		payload: p.path.payload(), caps: p.session.Caps(),
+}
+
+// senderTo is what the loops need to send to a peer, nil when they cannot.
+func (m *mesh) senderTo(p *peer) *sender {
+	t, pa := p.session.Current(), p.path
+	if t == nil || pa == nil || p.member != nil && m.club.gated(m.n.now(), p) {
+		return nil
 	}
-	if old != nil && *old == next {
-		return
+	s := &sender{
+		t: t, way: pa.way, to: pa.way.Addr, source: pa.source, payload: pa.payload(), caps: p.session.Caps(),
 	}
-	p.send.Store(&next)
+	if pa.way.Direct() {
+		s.sock = m.socket(pa.way.Socket)
+		return s
+	}
+	r, via := m.relayed(pa.way.Relay)
+	if r == nil || r == p {
+		return nil
+	}
+	s.via, s.viaT, s.tag = r, via.t, p.tag()
+	s.sock, s.to, s.source = via.sock, via.to, via.source
+	return s
 }
 
 // publishTable gives the loops the sessions that receive.
@@ -254,38 +307,6 @@ func (m *mesh) publishNew(p *peer, t *session.Transport) {
 	m.table.Store(&next)
 }
 
-// sender gives the socket that speaks an address's family, or nil.
-func (m *mesh) sender(to netip.Addr) *socket { return firstOf(m.sockets, to.Is6()) }
-
-// transmit sends one datagram.
-func transmit(sock *socket, to netip.AddrPort, datagram []byte) error {
-	msg := [1]udp.Message{{To: to, Data: datagram, TTL: meshTTL}}
-	sock.Write(msg[:], meshMode)
-	if msg[0].Failed == 0 {
-		sock.tx.add(1, len(datagram))
-	}
-	return msg[0].Err
-}
-
-// sendControl seals a control message with t, a session of the peer, and sends it. It gives the
-// number of datagrams of t that were sent before it. Any goroutine may call it.
-func (p *peer) sendControl(
-	t *session.Transport, sock *socket, to netip.AddrPort, plain []byte,
-) (uint64, error) {
-	counter, ok := t.Reserve(1)
-	if !ok {
-		return 0, errWornOut
-	}
-	dg := make([]byte, wire.Overhead+len(plain))
-	wire.Header{Index: t.RemoteIndex(), Counter: counter, Last: true}.Put(dg)
-	t.Seal(dg, plain)
-	p.txDatagrams.Add(1)
-	if snd := p.send.Load(); snd != nil && snd.to == to {
-		p.toldAt.Store(int64(p.n.now()))
-	}
-	return counter, transmit(sock, to, dg)
-}
-
 // goodbye tells every peer that this node leaves, so that they need not find out.
 func (m *mesh) goodbye() {
 	m.mu.Lock()
@@ -299,7 +320,7 @@ func (m *mesh) goodbye() {
 func (m *mesh) close(p *peer) {
 	p.send.Store(nil)
 	if t := p.session.Current(); t != nil && p.path != nil {
-		_, _ = p.sendControl(t, p.path.sock, p.path.remote, wire.AppendClose(nil)) // it finds out anyway
+		p.tell(t, wire.AppendClose(nil)) // it finds out anyway
 	}
 }
 

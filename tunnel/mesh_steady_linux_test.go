@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
@@ -59,7 +60,7 @@ func stillMesh(t testing.TB) *stillPeer {
 		hole.Close()
 	})
 	p := &stillPeer{
-		s: n.segment(7), dev: dev, link: newMeshlink(n, n.mesh.sockets[0]), peer: n.mesh.peers[0],
+		s: n.segment(7), dev: dev, link: newMeshlink(n, n.mesh.sockets[0], 0), peer: n.mesh.peers[0],
 		from: hole.LocalAddr().(*net.UDPAddr).AddrPort(),
 	}
 	p.shakeHands(t, hole, session.New(session.Options{
@@ -80,7 +81,7 @@ func (p *stillPeer) shakeHands(t testing.TB, hole *net.UDPConn, e *session.Endpo
 	}
 	m := p.s.node.mesh
 	m.mu.Lock()
-	m.handle(&meshEvent{sock: m.sockets[0], from: p.from, data: node.Initiate(1)})
+	m.handle(&meshEvent{sock: m.sockets[0], from: p.from, way: nat.Way{Addr: p.from}, data: node.Initiate(1)})
 	m.mu.Unlock()
 	answer := make([]byte, 2000)
 	size, _, err := hole.ReadFromUDPAddrPort(answer)

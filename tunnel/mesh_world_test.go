@@ -128,11 +128,16 @@ func station(i int) ether.MAC { return ether.MAC{2, 0, 0, 0, 0, byte(i)} }
 
 // add makes a member that is at an address of its own and knows nobody. It does not run yet.
 func (w *world) add() *member {
+	addr := memberAddr(len(w.members) + 1)
+	return w.addOn(w.net.Host(addr.Addr()), addr)
+}
+
+// addOn makes a member on a host of its own, which listens at an address.
+func (w *world) addOn(host *tunneltest.Host, addr netip.AddrPort) *member {
 	i := len(w.members) + 1
-	m := &member{w: w, i: i, name: fmt.Sprintf("m%d", i), addr: memberAddr(i), log: new(recorder)}
+	m := &member{w: w, i: i, name: fmt.Sprintf("m%d", i), addr: addr, host: host, log: new(recorder)}
 	m.events = new(control.Hub)
 	m.moving.L = &m.mu
-	m.host = w.net.Host(m.addr.Addr())
 	any4 := netip.AddrPortFrom(netip.IPv4Unspecified(), m.addr.Port())
 	m.options = tunnel.Options{
 		Name: m.name, ListenUDP: m.host.Listen, Now: m.clock, OpenDevice: m.open,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
@@ -25,8 +26,12 @@ import (
 type meshlink struct {
 	n      *Node
 	sock   *socket
+	number uint8 // of the socket
 	reader udp.Reader
 	in     ingress
+	way    nat.Way    // by which the datagram at hand came
+	source nat.Tag    // of whom the relay says that it is, if it came through one
+	pass   *forwarder // nil until there is something to pass on
 
 	genuine  *inbound             // whose datagrams of this message were authentic
 	genuines uint64               // and how many
@@ -48,9 +53,9 @@ type reception struct {
 	waiting bool
 }
 
-func newMeshlink(n *Node, sock *socket) *meshlink {
+func newMeshlink(n *Node, sock *socket, number uint8) *meshlink {
 	return &meshlink{
-		n: n, sock: sock, reader: sock.NewReader(), in: newIngress(n),
+		n: n, sock: sock, number: number, reader: sock.NewReader(), in: newIngress(n),
 		parts: make(map[*peer]*reception),
 	}
 }
@@ -73,6 +78,9 @@ func (l *meshlink) carry(wait bool) error {
 		l.split(&datagrams[i])
 	}
 	l.expire()
+	if l.pass != nil {
+		l.pass.flush()
+	}
 	l.in.flush()
 	return nil
 }
@@ -86,12 +94,13 @@ func (l *meshlink) split(dg *udp.Datagram) {
 		size = max(len(dg.Data), 1)
 	}
 	l.sock.rx.add((len(dg.Data)+size-1)/size, len(dg.Data))
+	l.way = nat.Way{Socket: l.number, Addr: dg.From}
 	for data := dg.Data; len(data) > 0; {
 		n := min(size, len(data))
 		l.receive(data[:n:n], dg)
 		data = data[n:]
 	}
-	l.settle(dg)
+	l.settle()
 }
 
 // receive tells one datagram, of message dg, from others by its first bytes.
@@ -103,6 +112,9 @@ func (l *meshlink) receive(data []byte, dg *udp.Datagram) {
 		l.handshake(data, dg)
 	case wire.Plain: // from a VTEP: that is what listen.vxlan is for
 		l.dropDatagram(data, dg, nil, drop.NoSession)
+	case wire.STUN:
+		l.reflect(data, dg)
+	case wire.Opener: // it has done its work on the way here
 	default:
 		l.dropDatagram(data, dg, nil, drop.Junk)
 	}
@@ -115,7 +127,8 @@ func (l *meshlink) handshake(data []byte, dg *udp.Datagram) {
 		l.dropDatagram(data, dg, nil, reason)
 		return
 	}
-	e := meshEvent{sock: l.sock, from: dg.From, data: append([]byte(nil), data...)}
+	e := l.event(dg)
+	e.data = append([]byte(nil), data...)
 	if !l.n.mesh.post(e) {
 		l.dropDatagram(data, dg, nil, drop.RateLimit)
 		return
@@ -163,7 +176,7 @@ func (l *meshlink) data(data []byte, dg *udp.Datagram) {
 		l.dropDatagram(data, dg, in.peer, reason)
 		return
 	}
-	l.authentic(in, dg)
+	l.authentic(in)
 	if h.Flags&^wire.FlagOffload != 0 || h.VNI == 0 && h.Flags != 0 {
 		in.peer.dropPeer(drop.Malformed)
 		return
@@ -199,7 +212,7 @@ func (l *meshlink) chunk(data []byte, dg *udp.Datagram, h wire.Header, in *inbou
 		l.dropDatagram(data, dg, in.peer, reason)
 		return
 	}
-	l.authentic(in, dg)
+	l.authentic(in)
 	r.asm.Commit(h, n, dg.TOS&3 == ether.CE, l.in.now)
 	if !r.waiting {
 		r.waiting = true
@@ -212,7 +225,7 @@ func (l *meshlink) refuse(data []byte, dg *udp.Datagram, in *inbound, reason dro
 	if _, r := in.t.Open(data[wire.HeaderLen:wire.HeaderLen], data); r != drop.None {
 		reason = r
 	} else {
-		l.authentic(in, dg)
+		l.authentic(in)
 	}
 	l.dropDatagram(data, dg, in.peer, reason)
 }
@@ -286,19 +299,19 @@ func (l *meshlink) expire() {
 
 // authentic notes that a datagram of a peer was genuine. What follows from it is done once for all
 // that came in one message.
-func (l *meshlink) authentic(in *inbound, dg *udp.Datagram) {
+func (l *meshlink) authentic(in *inbound) {
 	if in != l.genuine {
-		l.settle(dg)
+		l.settle()
 		l.genuine = in
 		if !in.t.Confirmed() {
-			l.n.mesh.confirm(in, l.sock, dg.From)
+			l.n.mesh.confirm(in, l.way)
 		}
 	}
 	l.genuines++
 }
 
-// settle notes that genuine datagrams of a peer came, and where from.
-func (l *meshlink) settle(dg *udp.Datagram) {
+// settle notes that genuine datagrams of a peer came, and by which way.
+func (l *meshlink) settle() {
 	if l.genuine == nil {
 		return
 	}
@@ -308,12 +321,13 @@ func (l *meshlink) settle(dg *udp.Datagram) {
 	l.genuine, l.genuines = nil, 0
 	p.heard.Store(int64(l.in.now))
 	snd := p.send.Load()
-	if snd != nil && snd.to == dg.From {
+	if snd != nil && snd.way == l.way {
+		p.heardOn.Store(int64(l.in.now))
 		return
 	}
 	if last := p.roamed.Load(); l.in.now-time.Duration(last) >= roamEvery &&
 		p.roamed.CompareAndSwap(last, int64(l.in.now)) {
-		l.n.mesh.post(meshEvent{peer: p, t: in.t, sock: l.sock, from: dg.From})
+		l.n.mesh.post(meshEvent{peer: p, t: in.t, way: l.way, source: l.source})
 	}
 }
 
@@ -322,12 +336,18 @@ func (l *meshlink) control(in *inbound, plain []byte, dg *udp.Datagram) {
 	switch wire.TypeOf(plain) {
 	case wire.TypePing:
 		answer := wire.Pong{
-			Number: wire.ParsePing(plain).Number, Observed: dg.From, Received: in.t.Received(),
+			Number: wire.ParsePing(plain).Number, Observed: l.way.Addr, Received: in.t.Received(),
 		}
-		_, _ = in.peer.sendControl(in.t, l.sock, dg.From, answer.Append(nil)) // the peer asks again
+		_, _ = in.peer.sendControl(in.t, l.way, answer.Append(nil)) // the peer asks again
+	case wire.TypeRelay:
+		l.relay(in, plain, dg.TOS)
+	case wire.TypeRelayed:
+		l.relayed(in, plain, dg)
 	case wire.TypePong, wire.TypeClose, wire.TypeConflict, wire.TypeRedeem,
+		wire.TypeUnreached, wire.TypeCall, wire.TypeAnswer,
 		wire.TypeItems, wire.TypeSummary, wire.TypeDigest, wire.TypeWant:
-		e := meshEvent{peer: in.peer, t: in.t, sock: l.sock, from: dg.From}
+		e := l.event(dg)
+		e.peer, e.t = in.peer, in.t
 		e.data = append([]byte(nil), plain...)
 		if !l.n.mesh.post(e) {
 			in.peer.dropPeer(drop.RateLimit)
@@ -335,6 +355,11 @@ func (l *meshlink) control(in *inbound, plain []byte, dg *udp.Datagram) {
 	default:
 		in.peer.dropPeer(drop.Malformed)
 	}
+}
+
+// event is what the mesh is told about the datagram at hand.
+func (l *meshlink) event(dg *udp.Datagram) meshEvent {
+	return meshEvent{sock: l.sock, from: dg.From, way: l.way, source: l.source}
 }
 
 // accept takes a frame into its segment. brief says that its bytes do not stay.

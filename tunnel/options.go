@@ -23,6 +23,7 @@ type Options struct {
 	Seed     []byte           // what the devices' stable addresses are derived from
 	Listen   []netip.AddrPort // the VXLAN sockets; an unspecified address stands for its family
 	Mesh     MeshOptions
+	Relay    RelayOptions
 	Segments []SegmentOptions
 
 	Log    *slog.Logger // nil discards
@@ -48,6 +49,11 @@ type MeshOptions struct {
 	Listen  []netip.AddrPort // opened when there are peers
 	Ciphers []session.Cipher // allowed; nil allows all
 	Peers   []PeerOptions
+	STUN    []string // host:port of servers to ask when too few peers say where this node is
+
+	// Local gives the addresses of this machine that others may be told, with their networks; nil is
+	// none.
+	Local func() []netip.Prefix
 
 	Membership *MembershipOptions // nil: nobody but Peers
 }
@@ -58,6 +64,7 @@ type PeerOptions struct {
 	Key       session.PublicKey
 	Endpoints []string      // host:port
 	Keepalive time.Duration // 0: the session is kept only while there is traffic
+	Relay     bool          // it passes on what others send each other
 
 	member *roster.Member // whose certificate this is from; nil: the config's
 }
@@ -75,6 +82,7 @@ type SegmentOptions struct {
 
 // DeviceOptions is a segment's device.
 type DeviceOptions struct {
+	None      bool // no interface at all: a relay, or a hub between VTEPs and peers
 	Name      string
 	MTU       int       // bytes of IP packet; 0 takes what the underlay leaves
 	MAC       ether.MAC // zero: derived from the seed and the VNI

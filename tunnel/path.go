@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/pmtu"
@@ -17,10 +17,6 @@ import (
 )
 
 const (
-	// quietAfter is how long a peer may say nothing while we send before it is asked.
-	quietAfter = 500 * time.Millisecond
-	// askEvery is how often it is asked then.
-	askEvery = 250 * time.Millisecond
 	// suspectAfter is after how many unanswered questions a new session is tried: the other side may
 	// have started anew and know nothing of this one.
 	suspectAfter = 2
@@ -30,24 +26,25 @@ const (
 	keepaliveSlack = 8
 	// roamEvery is how often a peer's new addresses are looked at.
 	roamEvery = 200 * time.Millisecond
+	// relinkEvery is how often the links are looked at: changes come in several steps.
+	relinkEvery = 250 * time.Millisecond
+	// maxPaths is of how many ways to a peer it is remembered what they carry.
+	maxPaths = 8
 )
 
-// A path is an address of a peer from which a number of our own came back.
+// A path is a way to a peer by which a number of our own came back.
 type path struct {
-	sock   *socket
-	remote netip.AddrPort
-	source netip.Addr // our own address on the way there, as far as the routes tell
-	search *pmtu.Search
-	since  time.Time
+	way     nat.Way
+	headers int        // bytes of each datagram before its own header
+	source  netip.Addr // our own address on the way there, as far as the routes tell
+	search  *pmtu.Search
+	since   time.Time
 
-	asked      time.Duration // when it was pinged last
-	unanswered int           // pings since it was heard
-	rtt        time.Duration // smoothed; 0 before the first answer
-	loss       float64       // of what we sent, smoothed
-	observed   netip.AddrPort
-	sent       uint64 // datagrams of t up to the ping that was answered last
-	received   uint64 // and how many of them the peer has taken
-	t          *session.Transport
+	loss     float64 // of what we sent, smoothed
+	observed netip.AddrPort
+	sent     uint64 // datagrams of t up to the ping that was answered last
+	received uint64 // and how many of them the peer has taken
+	t        *session.Transport
 }
 
 // headersOf is what a datagram costs before its UDP payload.
@@ -58,24 +55,62 @@ func headersOf(a netip.Addr) int {
 	return ether.IPv4HeaderLen + ether.UDPHeaderLen
 }
 
+// relayHeaders is the same for what a relay passes on: it may do so over IPv6.
+const relayHeaders = ether.IPv6HeaderLen + ether.UDPHeaderLen + wire.RelayOverhead
+
 // payload is how many bytes of plaintext fit a datagram on the path.
-func (p *path) payload() int {
-	return p.search.Size() - headersOf(p.remote.Addr()) - wire.Overhead
+func (p *path) payload() int { return p.search.Size() - p.headers - wire.Overhead }
+
+// adopt makes the way that the peer's agent chose the one that frames take.
+func (m *mesh) adopt(now time.Duration, p *peer) {
+	w, ok := p.agent.Active()
+	switch {
+	case !ok && p.path == nil, ok && p.path != nil && p.path.way == w:
+		return
+	case !ok:
+		p.path = nil
+	default:
+		m.setPath(p, w)
+	}
+	m.publish(p)
+	m.judge(now, p)
 }
 
-// setPath makes an address the one that frames are sent to.
-func (m *mesh) setPath(now time.Duration, p *peer, sock *socket, remote netip.AddrPort) {
-	if p.path != nil && p.path.remote == remote && p.path.sock == sock {
-		p.path.unanswered = 0
-		return
+// setPath makes a way the one that frames take.
+func (m *mesh) setPath(p *peer, w nat.Way) {
+	pa := p.paths[w]
+	if pa == nil {
+		pa = m.newPath(w)
+		if len(p.paths) >= maxPaths {
+			clear(p.paths)
+		}
+		p.paths[w] = pa
 	}
-	link, source := m.n.underlay(remote)
-	p.path = &path{
-		sock: sock, remote: remote, source: source, since: m.n.wall(),
-		search: pmtu.New(remote.Addr().Is6(), link), asked: now,
+	pa.since = m.n.wall()
+	p.path = pa
+	m.n.log.Log(context.Background(), p.level(), "path", "peer", p.name, "remote", m.name(w))
+}
+
+func (m *mesh) newPath(w nat.Way) *path {
+	pa := &path{way: w}
+	link := m.refreshLink(pa)
+	pa.search = pmtu.New(w.Direct() && w.Addr.Addr().Is6(), link)
+	return pa
+}
+
+// refreshLink looks what the link that a path begins with is like, and gives its MTU. That of a relayed
+// path is what the path to the relay carries.
+func (m *mesh) refreshLink(pa *path) (mtu int) {
+	if pa.way.Direct() {
+		pa.headers = headersOf(pa.way.Addr.Addr())
+		mtu, pa.source = m.n.underlay(pa.way.Addr)
+		return mtu
 	}
-	m.n.log.Log(context.Background(), p.level(), "path", "peer", p.name, "remote", remote)
-	m.publish(p)
+	pa.headers = relayHeaders
+	if r := m.tagged(pa.way.Relay); r != nil && r.path != nil {
+		return r.path.search.Size()
+	}
+	return defaultMTU
 }
 
 // underlay is the MTU of the link that datagrams to a peer leave by, and their source.
@@ -102,70 +137,58 @@ func (n *Node) loops(to netip.AddrPort) string {
 func (m *mesh) refreshLinks(now time.Duration) {
 	m.relink.Store(false)
 	m.relinked = now
+	m.outside.looked = 0
 	for _, p := range m.peers {
-		pa, t := p.path, p.session.Current()
-		if pa == nil {
-			continue
-		}
-		before := pa.search.Size()
-		link, source := m.n.underlay(pa.remote)
-		pa.source = source
-		pa.search.SetCeiling(now, link)
-		m.resized(p, before)
-		if t != nil && m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive}) == nil {
-			pa.asked = now
+		if pa := p.path; pa != nil {
+			before := pa.search.Size()
+			pa.search.SetCeiling(now, m.refreshLink(pa))
+			m.resized(p, before)
 		}
 	}
+	m.restart(now)
 }
 
 // pathDeadline is when the path may need something.
-func (m *mesh) pathDeadline(p *peer) time.Duration {
-	if p.path == nil || p.session.Current() == nil { // watch has nothing to ask with
+func (m *mesh) pathDeadline(now time.Duration, p *peer) time.Duration {
+	if p.session.Current() == nil { // watch has nothing to ask with
 		return pmtu.Never
 	}
-	next := p.path.search.Deadline()
-	if p.path.unanswered > 0 {
-		next = min(next, p.path.asked+askEvery)
+	next := p.agent.Deadline(now)
+	if p.path != nil {
+		next = min(next, p.path.search.Deadline())
 	}
-	return next // keepalives have time until the mesh looks anyway
+	return next
 }
 
-// keepaliveAt is by when the peer is pinged if not something is sent to it and heard of it before: a
-// ping of its own and the answer count as well. Of two that were quiet for the same time the one with the
-// greater key waits longer, so that one ping and its answer keep both ends of a path open.
-func (p *peer) keepaliveAt(own session.PublicKey) time.Duration {
-	k := p.options.Keepalive
-	if k == 0 {
-		return pmtu.Never
-	}
+// keepalive is how long the way to the peer may be quiet: a ping of its own and the answer count as
+// well. Of two that were quiet for the same time the one with the greater key waits longer, so that one
+// ping and its answer keep both ends of a path open.
+func (p *peer) keepalive() time.Duration {
+	k, own := p.options.Keepalive, p.n.options.Mesh.Key.Public()
 	if bytes.Compare(own[:], p.key[:]) > 0 {
 		k += k / keepaliveSlack
 	}
-	quiet := min(p.heard.Load(), max(p.sentAt.Load(), p.toldAt.Load()))
-	return max(time.Duration(quiet), p.path.asked) + k
+	return k
 }
 
-// watch asks a peer that says nothing whether it is there, keeps an idle path open, and finds how
-// large its datagrams may be.
+// watch looks for better ways to a peer and asks it whether it is there, keeps an idle path open, and
+// finds how large its datagrams may be.
 func (m *mesh) watch(now time.Duration, p *peer) {
-	t, pa := p.session.Current(), p.path
+	t := p.session.Current()
 	p.pings.expire(now)
-	if t == nil || pa == nil {
+	if t == nil {
 		return
 	}
-	heard, sent := time.Duration(p.heard.Load()), time.Duration(p.sentAt.Load())
-	if heard >= pa.asked {
-		pa.unanswered = 0
+	p.agent.Note(
+		time.Duration(p.sentAt.Load()), time.Duration(p.toldAt.Load()), time.Duration(p.heardOn.Load()),
+	)
+	m.steps(now, p, t, p.agent.Tick(now))
+	m.adopt(now, p)
+	if p.path == nil {
+		return
 	}
-	overdue := now-pa.asked >= askEvery
-	if pa.unanswered >= suspectAfter && overdue {
+	if p.agent.Doubtful() >= suspectAfter {
 		p.session.Urge(now)
-	}
-	silent := now-heard >= quietAfter && (sent > heard || pa.unanswered > 0)
-	if silent && overdue || now+meshIdle > p.keepaliveAt(m.endpoint.Public()) {
-		m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive})
-		pa.asked = now
-		pa.unanswered++
 	}
 	m.probe(now, p, t)
 }
@@ -183,13 +206,12 @@ func (m *mesh) probe(now time.Duration, p *peer, t *session.Transport) {
 			break
 		}
 		err := m.ping(now, p, t, &ping{
-			sock: pa.sock, to: pa.remote, why: pingProbe, probe: number,
-			size: size - headersOf(pa.remote.Addr()) - wire.Overhead,
+			to: pa.way, why: pingProbe, probe: number, size: size - pa.headers - wire.Overhead,
 		})
 		if !udp.IsTooBig(err) {
 			break
 		}
-		if link, _ := m.n.underlay(pa.remote); link < size {
+		if link := m.refreshLink(pa); link < size {
 			pa.search.SetCeiling(now, link)
 		}
 		pa.search.TooBig(now, size)
@@ -208,24 +230,6 @@ func (m *mesh) resized(p *peer, before int) {
 	m.publishPeer(control.EventPeerMTU, p, "")
 }
 
-// roam looks at an address that an authentic datagram came from and that is not the peer's path. It
-// becomes the path if our number comes back from there and none from the old one before.
-func (m *mesh) roam(now time.Duration, e *meshEvent) {
-	p := e.peer
-	if pa := p.path; pa != nil && pa.remote == e.from && pa.sock == e.sock {
-		return
-	}
-	t := p.session.Current()
-	if t == nil || m.n.loops(e.from) != "" {
-		return
-	}
-	group := rand.Uint64()
-	_ = m.ping(now, p, t, &ping{sock: e.sock, to: e.from, why: pingRoam, group: group})
-	if pa := p.path; pa != nil {
-		_ = m.ping(now, p, t, &ping{sock: pa.sock, to: pa.remote, why: pingAlive, group: group})
-	}
-}
-
 // judge decides how the peer is doing.
 func (m *mesh) judge(now time.Duration, p *peer) {
 	heard := time.Duration(p.heard.Load())
@@ -234,10 +238,14 @@ func (m *mesh) judge(now time.Duration, p *peer) {
 		m.setState(p, control.PeerDown, p.whyDown())
 	case pa == nil:
 		m.setState(p, control.PeerDown, "no_path")
-	case pa.unanswered >= suspectAfter && now-heard >= deadAfter:
+	case p.agent.Doubtful() >= suspectAfter && now-heard >= deadAfter:
 		m.setState(p, control.PeerDown, "no_answer")
-	default:
+	case pa.way.Direct():
 		m.setState(p, control.PeerDirect, "")
+	case p.agent.Punching():
+		m.setState(p, control.PeerPunching, "")
+	default:
+		m.setState(p, control.PeerRelayed, "")
 	}
 }
 
@@ -248,7 +256,7 @@ func (p *peer) whyDown() string {
 		return p.reason // until it comes back
 	case len(p.endpoints) == 0 && p.lookup != "":
 		return "name_unresolved"
-	case len(p.endpoints) == 0 && p.path == nil:
+	case len(p.endpoints) == 0 && !p.agent.Known():
 		return "no_endpoint"
 	}
 	return "no_answer"
@@ -261,7 +269,7 @@ func (m *mesh) setState(p *peer, state control.PeerState, reason string) {
 	}
 	was := p.state
 	p.state, p.reason = state, reason
-	if was != state {
+	if was != state && !(was.Relayed() && state.Relayed()) {
 		p.since = m.n.wall()
 		m.n.log.Log(context.Background(), p.level(), "peer "+string(state), "peer", p.name, "reason", reason)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
@@ -17,13 +18,14 @@ type peer struct {
 	n   *Node
 	key session.PublicKey
 
-	send   atomic.Pointer[sender] // nil while frames cannot be sent
-	sentAt atomic.Int64           // node time of the last frame to it
-	toldAt atomic.Int64           // node time of the last control message to it over its path
-	heard  atomic.Int64           // node time of the last authentic datagram from it
-	big    atomic.Bool            // large datagrams went out since the mesh looked last
-	wanted atomic.Bool            // somebody had a frame for it, and there was no session
-	roamed atomic.Int64           // node time of the last hint that it has another address
+	send    atomic.Pointer[sender] // nil while frames cannot be sent
+	sentAt  atomic.Int64           // node time of the last frame to it
+	toldAt  atomic.Int64           // node time of the last control message to it over its path
+	heard   atomic.Int64           // node time of the last authentic datagram from it
+	heardOn atomic.Int64           // and of the last by the way in use
+	big     atomic.Bool            // large datagrams went out since the mesh looked last
+	wanted  atomic.Bool            // somebody had a frame for it, and there was no session
+	roamed  atomic.Int64           // node time of the last hint that it has another address
 
 	sources atomic.Pointer[sources] // of the frames it may send; nil: any
 
@@ -40,24 +42,29 @@ type peer struct {
 	leaves     time.Duration // when a guest has to go
 	asking     bool          // a guest's redemption is being judged
 	session    *session.Peer
-	endpoints  []netip.AddrPort // what the configured ones resolved to
-	tried      []netip.AddrPort // where the handshake under way was sent
-	path       *path            // the way that frames take; nil while none is proven
+	endpoints  []netip.AddrPort  // what the configured ones resolved to
+	tried      []nat.Way         // by which the handshake under way was sent
+	agent      *nat.Agent        // finds the ways
+	path       *path             // the way that frames take; nil while none is proven
+	paths      map[nat.Way]*path // those that were in use
+	call       call
+	knock      knock
+	epoch      uint32 // of the peer's start that the ways lead to
 	pings      pings
 	state      control.PeerState
 	reason     string
 	since      time.Time
 	conflict   conflict
-	lookup     string            // why names did not resolve; "" when they did
-	results    map[string]result // of the last attempt, by address
+	lookup     string             // why names did not resolve; "" when they did
+	results    map[nat.Way]result // of the last attempt
 	answered   answered
 	handshakes uint64 // that came to an agreement
 }
 
 func newPeer(n *Node, o PeerOptions, s *session.Peer) *peer {
 	return &peer{
-		party: party{name: o.Name}, n: n, key: o.Key, session: s, pings: make(pings),
-		results: make(map[string]result), state: "down", reason: "no_answer", since: n.wall(),
+		party: party{name: o.Name}, n: n, key: o.Key, session: s, pings: make(pings), agent: new(nat.Agent), paths: make(map[nat.Way]*path),
+		results: make(map[nat.Way]result), state: "down", reason: "no_answer", since: n.wall(),
 	}
 }
 
@@ -70,12 +77,20 @@ type result struct {
 // A sender is all that the loops need to send to a peer. It is immutable.
 type sender struct {
 	t       *session.Transport
-	sock    *socket
+	way     nat.Way
+	sock    *socket // of the way, or of that to its relay
 	to      netip.AddrPort
 	source  netip.Addr // our own address, if it is known
 	payload int        // bytes of plaintext that fit a datagram
 	caps    session.Caps
+
+	via  *peer              // the relay, nil for a direct way
+	viaT *session.Transport // the session with it
+	tag  nat.Tag            // what it calls the peer
 }
+
+// direct reports whether nobody has to pass on what is sent.
+func (s *sender) direct() bool { return s.via == nil }
 
 // takes reports whether the peer's devices finish a frame with this metadata themselves.
 func (s *sender) takes(meta offload.Header) bool {

@@ -3,9 +3,9 @@ package tunnel
 import (
 	"context"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 
+	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
@@ -19,19 +19,18 @@ type pingWhy uint8
 
 const (
 	pingAlive pingWhy = iota // whether the peer is there
-	pingRoam                 // whether it is there, at another address
+	pingWay                  // whether a way leads to it, as its agent wants to know
 	pingProbe                // whether a datagram of that size arrives
 	pingUser                 // what a person asks
 )
 
 // A ping is a number that a peer is to send back.
 type ping struct {
-	sock  *socket
-	to    netip.AddrPort
-	why   pingWhy
-	size  int    // bytes of the message; 0 for the shortest
-	probe uint64 // the number of the search's probe
-	group uint64 // those sent together to choose between addresses
+	to     nat.Way
+	why    pingWhy
+	size   int    // bytes of the message; 0 for the shortest
+	probe  uint64 // the number of the search's probe
+	number uint32 // the agent's
 
 	at    time.Duration
 	t     *session.Transport
@@ -51,19 +50,10 @@ func (ps pings) expire(now time.Duration) {
 	}
 }
 
-// dropGroup forgets the others of a group.
-func (ps pings) dropGroup(group uint64) {
-	for number, q := range ps {
-		if q.group == group {
-			delete(ps, number)
-		}
-	}
-}
-
 // ping sends a ping. Its number is a secret until it arrives.
 func (m *mesh) ping(now time.Duration, p *peer, t *session.Transport, q *ping) error {
 	number := rand.Uint64()
-	sent, err := p.sendControl(t, q.sock, q.to, wire.Ping{Number: number}.Append(nil, q.size))
+	sent, err := p.sendControl(t, q.to, wire.Ping{Number: number}.Append(nil, q.size))
 	if err != nil {
 		return err
 	}
@@ -72,25 +62,26 @@ func (m *mesh) ping(now time.Duration, p *peer, t *session.Transport, q *ping) e
 	return nil
 }
 
-// pong takes in an answer. Only one that comes from where the ping went proves a path.
-func (m *mesh) pong(now time.Duration, p *peer, from netip.AddrPort, a wire.Pong) {
+// pong takes in an answer. Only one that comes by the way that the ping went proves it.
+func (m *mesh) pong(now time.Duration, p *peer, w nat.Way, a wire.Pong) {
 	q := p.pings[a.Number]
-	if q == nil || q.to != from {
+	if q == nil {
+		return
+	}
+	if q.to != w { // the right one may come yet
+		p.agent.Strayed(now, q.to)
 		return
 	}
 	delete(p.pings, a.Number)
-	if q.why == pingRoam {
-		m.setPath(now, p, q.sock, from)
-	}
-	if q.group != 0 { // the first of the two has decided
-		p.pings.dropGroup(q.group)
-	}
+	p.agent.Pong(now, now-q.at, w, q.number)
+	m.observed(now, w, a.Observed)
+	m.adopt(now, p)
 	if q.reply != nil {
 		q.reply <- control.PingReply{
-			Peer: p.name, Remote: from.String(), RTTSeconds: (now - q.at).Seconds(), MTU: p.mtu(),
+			Peer: p.name, Remote: m.name(w), RTTSeconds: (now - q.at).Seconds(), MTU: p.mtu(),
 		}
 	}
-	if pa := p.path; pa != nil && pa.remote == from {
+	if pa := p.path; pa != nil && pa.way == w {
 		m.measure(now, p, q, a)
 	}
 }
@@ -98,12 +89,7 @@ func (m *mesh) pong(now time.Duration, p *peer, from netip.AddrPort, a wire.Pong
 // measure learns from an answer that came over the path.
 func (m *mesh) measure(now time.Duration, p *peer, q *ping, a wire.Pong) {
 	pa := p.path
-	pa.unanswered, pa.observed = 0, a.Observed
-	if rtt := now - q.at; pa.rtt == 0 {
-		pa.rtt = rtt
-	} else {
-		pa.rtt += (rtt - pa.rtt) / 8 // RFC 6298, 2.3
-	}
+	pa.observed = a.Observed
 	if pa.t == q.t && q.sent > pa.sent && a.Received >= pa.received {
 		lost := 1 - float64(a.Received-pa.received)/float64(q.sent-pa.sent)
 		pa.loss += (min(max(lost, 0), 1) - pa.loss) / 8
@@ -117,6 +103,9 @@ func (m *mesh) measure(now time.Duration, p *peer, q *ping, a wire.Pong) {
 		m.resized(p, before)
 	}
 }
+
+// rtt is the round trip to the peer, 0 without a path.
+func (p *peer) rtt() time.Duration { return p.agent.RTT() }
 
 // mtu is the size of the packets that the path carries, 0 without one.
 func (p *peer) mtu() int {
@@ -154,9 +143,9 @@ func (m *mesh) pingFor(r control.PingRequest, reply chan<- control.PingReply) er
 		p.want()
 		return control.Errorf(control.CodeTimeout, "%s is down: %s", p.name, p.sentence())
 	}
-	q := &ping{sock: p.path.sock, to: p.path.remote, why: pingUser, reply: reply}
+	q := &ping{to: p.path.way, why: pingUser, reply: reply}
 	if r.Size > 0 {
-		q.size = r.Size - headersOf(q.to.Addr()) - wire.Overhead
+		q.size = r.Size - p.path.headers - wire.Overhead
 	}
 	if err := m.ping(m.n.now(), p, t, q); err != nil {
 		return control.Errorf(control.CodeFailed, "ping %s: %v", p.name, err)

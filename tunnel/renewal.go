@@ -84,13 +84,12 @@ func (c *membership) certify(r *roster.Member, from, until time.Time) bool {
 // refreshRecord says anew where this node is, if that is not what its record says, or if somebody has to
 // hear that it lives.
 func (c *membership) refreshRecord() {
-	wall, r := c.Wall(), roster.Record{Node: c.self}
-	if c.Addresses != nil {
-		r.Endpoints = c.Addresses()
+	wall, r := c.Wall(), roster.Record{
+		Node: c.self, Endpoints: c.endpoints(), Overlay: c.m.n.overlay(),
+		Reachable: c.m.outside.reachable, Relay: c.m.relays.Load(),
 	}
-	r.Overlay = c.m.n.overlay()
-	r.Reachable = c.record != nil && c.record.Reachable
 	if c.record != nil && slices.Equal(c.record.Endpoints, r.Endpoints) &&
+		c.record.Reachable == r.Reachable && c.record.Relay == r.Relay &&
 		slices.Equal(c.record.Overlay, r.Overlay) && c.counter > 0 &&
 		(wall.Sub(c.said) < aliveEvery || wall.Sub(c.own().NotBefore) < roster.RenewAfter) {
 		return

@@ -62,6 +62,7 @@ const lookups = 16
 func (r *resolver) round(ctx context.Context) bool {
 	var g errgroup.Group
 	g.SetLimit(lookups)
+	g.Go(func() error { return r.m.reflector.resolve(ctx, r.m.n) })
 	for p, wanted := range r.m.names() {
 		g.Go(func() error {
 			found, err := r.m.n.options.Lookup(ctx, wanted)
@@ -105,6 +106,7 @@ func (m *mesh) resolved(p *peer, wanted []string, found []netip.AddrPort, err er
 	next := append(p.options.addresses(), found...)
 	if !slices.Equal(next, p.endpoints) {
 		p.endpoints = next
+		p.offer()
 		if p.session.Current() == nil {
 			p.session.Urge(m.n.now())
 		}

@@ -15,7 +15,7 @@ const (
 	// maxMessage is the longest message: metadata, a frame, and the copy of its headers.
 	maxMessage = offload.HeaderLen + slotLen + chunk.MaxCopy
 	// maxSealed is the longest message as datagrams.
-	maxSealed = maxMessage + wire.MaxChunks*wire.Overhead
+	maxSealed = maxMessage + wire.MaxChunks*(wire.Overhead+wire.RelayOverhead)
 	// sealedLen holds what waits to be sent to peers: some super-frames, few enough to stay in the
 	// cache until the kernel has copied them.
 	sealedLen = 3 * maxSealed
@@ -69,7 +69,7 @@ func (z *sealer) frame(pr *peer, meta offload.Header, frame ether.Frame, tos uin
 	if meta != (offload.Header{}) {
 		m.flags, m.before = wire.FlagOffload, offload.HeaderLen
 	}
-	if reason := z.put(pr, snd, &m, tos); reason != drop.None {
+	if reason := z.put(pr, snd, &m, tos, now); reason != drop.None {
 		z.s.dropTo(&pr.party, frame, reason, 1)
 		return true
 	}
@@ -124,13 +124,14 @@ func (m *message) headers() int {
 }
 
 // put seals a message and queues its datagrams.
-func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8) drop.Reason {
+func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8, now time.Duration) drop.Reason {
 	n := m.before + len(m.frame)
 	plan, ok := chunk.NewPlan(n, m.headers(), snd.payload)
 	if !ok {
 		return drop.TooBig
 	}
-	total := plan.Total() + plan.Count*wire.Overhead
+	each := snd.overhead()
+	total := plan.Total() + plan.Count*each
 	if len(z.arena)-z.used < total {
 		z.flush()
 	}
@@ -139,11 +140,25 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8) drop.Reason {
 		pr.want()
 		return drop.NoSession
 	}
+	var outer uint64
+	if !snd.direct() {
+		if outer, ok = snd.viaT.Reserve(plan.Count); !ok || snd.viaT.Expired(now) {
+			snd.via.want()
+			return drop.NoSession
+		}
+	}
 	start := z.used
 	h := wire.Header{Index: snd.t.RemoteIndex(), VNI: m.vni, Counter: counter, Flags: m.flags}
 	for i := range plan.Count {
 		h.Chunk, h.Counter, h.Last = uint8(i), counter+uint64(i), i == plan.Count-1
+		at := z.used
+		if !snd.direct() {
+			z.used += wire.HeaderLen + wire.RelayLen
+		}
 		z.chunk(snd, m, &plan, h)
+		if !snd.direct() {
+			z.wrap(snd, at, outer+uint64(i))
+		}
 	}
 	pr.txDatagrams.Add(uint64(plan.Count))
 	if plan.Count > 1 || plan.Size == snd.payload {
@@ -151,7 +166,7 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8) drop.Reason {
 	}
 	out := udp.Message{To: snd.to, TTL: meshTTL, TOS: tos}
 	w := way{sock: snd.sock, to: &pr.party, mode: meshMode}
-	z.out.add(z.arena, start, z.used, plan.Len(0)+wire.Overhead, &out, &w)
+	z.out.add(z.arena, start, z.used, plan.Len(0)+each, &out, &w)
 	return drop.None
 }
 
@@ -178,6 +193,25 @@ func (z *sealer) chunk(snd *sender, m *message, plan *chunk.Plan, h wire.Header)
 		plain[len(plain)-1] = byte(repeats - 1)
 	}
 	snd.t.Seal(dg, plain)
+}
+
+// wrap seals the datagram that lies behind room at from once more, for the relay that passes it on.
+func (z *sealer) wrap(snd *sender, from int, counter uint64) {
+	z.used += wire.TagLen
+	dg := z.arena[from:z.used]
+	wire.Header{Index: snd.viaT.RemoteIndex(), Counter: counter, Last: true}.Put(dg)
+	plain := dg[wire.HeaderLen : len(dg)-wire.TagLen]
+	wire.PutRelay(plain, wire.TypeRelay, snd.tag)
+	snd.viaT.Seal(dg, plain)
+	snd.via.txDatagrams.Add(1)
+}
+
+// overhead is what each datagram has over what it carries.
+func (s *sender) overhead() int {
+	if s.direct() {
+		return wire.Overhead
+	}
+	return wire.Overhead + wire.RelayOverhead
 }
 
 // accountSealed counts a message to a peer that was written. Its frames were counted before.

@@ -51,7 +51,7 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 	if s.mac.IsZero() {
 		s.mac = tundev.StableMAC(n.options.Seed, o.VNI)
 	}
-	dev, err := n.options.OpenDevice(s.deviceOptions(o))
+	dev, err := n.openDevice(o.Device, s.deviceOptions(o))
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +63,14 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 	s.sw.Add(bridge.Entry{MAC: s.mac, Port: devicePort, Kind: bridge.Local}) // nothing there to conflict with
 	s.up = newUplink(s)
 	return s, nil
+}
+
+// openDevice opens a segment's device.
+func (n *Node) openDevice(o DeviceOptions, d tundev.Options) (tundev.Device, error) {
+	if o.None {
+		return tundev.OpenNone(d), nil
+	}
+	return n.options.OpenDevice(d)
 }
 
 // deviceOptions says what device the segment wants. In a bridge it gets the bridge's MTU, unless

@@ -87,7 +87,7 @@ func (s *segment) deviceStatus() control.Device {
 	o := s.options.Device
 	s.mu.Unlock()
 	d := control.Device{
-		Name: s.dev.Name(), Kind: "tap", State: "up", MTU: s.dev.MTU(), MAC: s.mac, Bridge: o.Bridge,
+		Name: s.dev.Name(), Kind: s.deviceKind(), State: "up", MTU: s.dev.MTU(), MAC: s.mac, Bridge: o.Bridge,
 	}
 	if !s.dev.State().Up {
 		d.State = "down"
@@ -99,6 +99,14 @@ func (s *segment) deviceStatus() control.Device {
 		}
 	}
 	return d
+}
+
+// deviceKind is the kind of the segment's device, as the config calls it.
+func (s *segment) deviceKind() string {
+	if s.dev.Name() == "" {
+		return "none"
+	}
+	return "tap"
 }
 
 // addressesOf gives the addresses of an interface, nil when there is none of that name.

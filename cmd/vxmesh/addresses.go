@@ -24,15 +24,15 @@ func meshListens(cfg *config.Config, id identity.Identity) []config.ListenAddr {
 // that the config lets be offered, public ones first. Addresses within a segment, of its device or
 // of the bridge that it is in, would lead the tunnel into itself and are left out.
 func ownEndpoints(cfg *config.Config, id identity.Identity, most int) (out []netip.AddrPort) {
-	addrs := interfaceAddrs(cfg)
+	addrs := interfacePrefixes(cfg)
 	for _, l := range meshListens(cfg, id) {
 		if l.Addr.IsValid() && !l.Addr.IsUnspecified() {
 			out = append(out, netip.AddrPortFrom(l.Addr, l.Port))
 			continue
 		}
 		for _, a := range addrs {
-			if !l.Addr.IsValid() || l.Addr.Is6() == a.Is6() {
-				out = append(out, netip.AddrPortFrom(a, l.Port))
+			if !l.Addr.IsValid() || l.Addr.Is6() == a.Addr().Is6() {
+				out = append(out, netip.AddrPortFrom(a.Addr(), l.Port))
 			}
 		}
 	}
@@ -54,8 +54,9 @@ func rankOf(a netip.Addr) int {
 	return 0
 }
 
-// interfaceAddrs are the addresses of this machine's interfaces that may be offered.
-func interfaceAddrs(cfg *config.Config) (out []netip.Addr) {
+// interfacePrefixes are the addresses of this machine's interfaces that may be offered, with their
+// networks.
+func interfacePrefixes(cfg *config.Config) (out []netip.Prefix) {
 	links, err := net.Interfaces()
 	if err != nil {
 		return nil
@@ -71,7 +72,7 @@ func interfaceAddrs(cfg *config.Config) (out []netip.Addr) {
 		for _, a := range addrs {
 			p, err := netip.ParsePrefix(a.String())
 			if err == nil && p.Addr().IsGlobalUnicast() {
-				out = append(out, p.Addr().Unmap())
+				out = append(out, netip.PrefixFrom(p.Addr().Unmap(), p.Bits()))
 			}
 		}
 	}

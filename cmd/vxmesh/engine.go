@@ -17,7 +17,7 @@ import (
 func engineOptions(cfg *config.Config, id *nodeIdentity) tunnel.Options {
 	o := tunnel.Options{
 		Network: cfg.Network.Name, Name: nodeName(cfg), Seed: id.Seed(),
-		Listen: listenAddrs(cfg.Listen.VXLAN), Mesh: meshOptions(cfg, id),
+		Listen: listenAddrs(cfg.Listen.VXLAN), Mesh: meshOptions(cfg, id), Relay: relayOptions(cfg),
 	}
 	for i := range cfg.Segments {
 		o.Segments = append(o.Segments, segmentOptions(&cfg.Segments[i], cfg.Peers))
@@ -53,9 +53,13 @@ func meshOptions(cfg *config.Config, id *nodeIdentity) tunnel.MeshOptions {
 	o := tunnel.MeshOptions{
 		Key: id.PrivateKey(), ID: id.ID(), Epoch: id.epoch,
 		Listen: listenAddrs(listen), Ciphers: ciphers[cfg.Security.Cipher],
+		Local: func() []netip.Prefix { return interfacePrefixes(cfg) },
+	}
+	for _, s := range cfg.Discovery.STUN {
+		o.STUN = append(o.STUN, string(s))
 	}
 	for _, p := range cfg.Peers {
-		peer := tunnel.PeerOptions{Name: p.Name, Key: [32]byte(p.Key), Keepalive: p.Keepalive}
+		peer := tunnel.PeerOptions{Name: p.Name, Key: [32]byte(p.Key), Keepalive: p.Keepalive, Relay: p.Relay}
 		for _, e := range p.Endpoints {
 			peer.Endpoints = append(peer.Endpoints, string(e))
 		}
@@ -65,6 +69,14 @@ func meshOptions(cfg *config.Config, id *nodeIdentity) tunnel.MeshOptions {
 		o.Membership = memberOptions(cfg, id)
 	}
 	return o
+}
+
+// relayOptions says what the node passes on for others.
+func relayOptions(cfg *config.Config) tunnel.RelayOptions {
+	r := cfg.Relay
+	return tunnel.RelayOptions{
+		Serve: r.Serve == "true", Auto: r.Serve == "auto", Limit: uint64(r.Limit), Use: r.Use,
+	}
 }
 
 // nodeName is this node's name: the config's, or the host's without its domain.
@@ -84,7 +96,7 @@ func segmentOptions(s *config.Segment, peers []config.Peer) tunnel.SegmentOption
 	o := tunnel.SegmentOptions{
 		VNI: s.VNI,
 		Device: tunnel.DeviceOptions{
-			Name: s.Device.Name, MTU: int(s.Device.MTU), MAC: ether.MAC(s.Device.MAC),
+			None: s.Device.Kind == config.KindNone, Name: s.Device.Name, MTU: int(s.Device.MTU), MAC: ether.MAC(s.Device.MAC),
 			Bridge: s.Device.Bridge,
 		},
 		All: s.Peers.All,

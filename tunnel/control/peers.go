@@ -22,6 +22,9 @@ const (
 	PeerDown     PeerState = "down"
 )
 
+// Relayed reports whether another node passes on what is for the peer.
+func (s PeerState) Relayed() bool { return s == PeerRelayed || s == PeerPunching }
+
 // A Peer is another machine of the network.
 type Peer struct {
 	Name                string    `json:"name"`
@@ -41,7 +44,7 @@ type Peer struct {
 }
 
 // Reachable reports whether frames get to the peer.
-func (p Peer) Reachable() bool { return p.State == PeerDirect || p.State == PeerRelayed }
+func (p Peer) Reachable() bool { return p.State == PeerDirect || p.State.Relayed() }
 
 // A Path is the way to a peer that is in use.
 type Path struct {

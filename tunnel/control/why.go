@@ -29,8 +29,17 @@ type CandidateKind string
 
 // The kinds of candidate.
 const (
-	CandidateStatic  CandidateKind = "static"  // the config names it
-	CandidateLearned CandidateKind = "learned" // the peer's datagrams came from there
+	CandidateStatic  CandidateKind = "static"    // the config names it
+	CandidateLearned CandidateKind = "learned"   // the peer's datagrams came from there
+	CandidateLAN     CandidateKind = "lan"       // on a network of this machine
+	CandidateIPv6    CandidateKind = "ipv6"      // a global IPv6 address of its machine
+	CandidatePublic  CandidateKind = "public"    // a public IPv4 address of its machine
+	CandidateHost    CandidateKind = "host"      // another address of its machine
+	CandidateMapped  CandidateKind = "mapped"    // its router opened a port
+	CandidateSeen    CandidateKind = "reflexive" // others see it there
+	CandidateForward CandidateKind = "forwarded" // the same address, with the port that it listens on
+	CandidateGuess   CandidateKind = "predicted" // the next port of a NAT that counts
+	CandidateRelay   CandidateKind = "relay"     // another node passes on what is for it
 )
 
 // A CandidateState says how far a [Candidate] has got.

@@ -40,6 +40,7 @@ const (
 	Rights       // of a source that the peer's certificate does not let it have
 	Refused      // what a peer said of members that is forged or too much
 	Early        // what a peer said of a member whose certificate has not come yet: it will be said again
+	NotRelayed   // what a peer wants passed on, to somebody unknown here or beyond the limit
 
 	// Choosing a port.
 	SamePort     // the destination is behind the port the frame came from
@@ -62,7 +63,7 @@ var names = [count]string{
 	OwnMAC: "own_mac", SourceInvalid: "source_invalid", StaticConflict: "static_conflict", ECN: "ecn",
 	Junk: "junk", RateLimit: "rate_limit", CookieNeeded: "cookie_needed", Auth: "auth",
 	NoSession: "no_session", Replay: "replay", ChunkTimeout: "chunk_timeout", NotMember: "not_member",
-	Rights: "rights", Refused: "refused", Early: "early",
+	Rights: "rights", Refused: "refused", Early: "early", NotRelayed: "not_relayed",
 	SamePort: "same_port", SplitHorizon: "split_horizon", NoPort: "no_port", TooBig: "too_big",
 	Loop: "loop", SendError: "send_error", DeviceDown: "device_down", DeviceFull: "device_full",
 }

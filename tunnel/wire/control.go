@@ -15,11 +15,18 @@ const (
 	TypeClose    Type = 3
 	TypeConflict Type = 4
 
+	TypeRelay     Type = 5
+	TypeRelayed   Type = 6
+	TypeUnreached Type = 7
+
 	// About members; package roster writes and reads them.
 	TypeItems   Type = 8
 	TypeSummary Type = 9
 	TypeDigest  Type = 10
 	TypeWant    Type = 11
+
+	TypeCall   Type = 12
+	TypeAnswer Type = 13
 
 	// Between a node with an invitation and the one that gave it; package roster as well.
 	TypeRedeem  Type = 16
@@ -33,11 +40,20 @@ const (
 	PongLen     = 35
 	CloseLen    = 1
 	ConflictLen = 19
+
+	RelayLen     = 9 // before the datagram
+	UnreachedLen = 10
+	CallLen      = 11 // and the addresses
 )
+
+// RelayOverhead is how many bytes a relayed datagram has over the same one sent directly.
+const RelayOverhead = Overhead + RelayLen
 
 // least is how long a message of each type is at least.
 var least = [...]int{
 	TypePing: PingLen, TypePong: PongLen, TypeClose: CloseLen, TypeConflict: ConflictLen,
+	TypeRelay: RelayLen + 1, TypeRelayed: RelayLen + 1, TypeUnreached: UnreachedLen,
+	TypeCall: CallLen, TypeAnswer: CallLen,
 	TypeItems: 1, TypeSummary: 1, TypeDigest: 1, TypeWant: 1,
 	TypeRedeem: 1, TypeGrant: 1, TypeRefusal: 1,
 }

@@ -27,6 +27,8 @@ const (
 	indexHandshake1 = 1
 	indexHandshake2 = 2
 	indexCookie     = 3
+	indexHello      = 4 // of package lan
+	indexOpener     = 5
 	MinIndex        = 256
 )
 
@@ -45,6 +47,7 @@ const (
 	Cookie
 	Data
 	STUN
+	Opener
 )
 
 // stunCookie stands at bytes 4 to 7 of every STUN message (RFC 8489, 5).
@@ -79,6 +82,8 @@ func kindOfIndex(index uint32) Kind {
 		return Handshake2
 	case index == indexCookie:
 		return Cookie
+	case index == indexOpener:
+		return Opener
 	}
 	return Junk
 }
@@ -99,6 +104,14 @@ func PutHandshake(b []byte, k Kind) {
 		panic("wire: not a handshake")
 	}
 	binary.BigEndian.PutUint64(b, flagVNI<<56|uint64(index))
+}
+
+// AppendOpener appends a datagram that is to open the NATs on its first hops and to go no further: 16
+// bytes, all zero but what makes it ours.
+func AppendOpener(b []byte) []byte {
+	b = append(b, make([]byte, HeaderLen)...)
+	binary.BigEndian.PutUint64(b[len(b)-HeaderLen:], flagVNI<<56|indexOpener)
+	return b
 }
 
 // The flags of a data datagram.

@@ -1,0 +1,437 @@
+package nat
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+const (
+	// quietAfter is how long the way in use may say nothing while something is sent, before it is asked.
+	quietAfter = 500 * time.Millisecond
+	// suspectAfter is after how many unanswered questions another way takes over, if one answers.
+	suspectAfter = 4
+	// busyFor is how long after something was sent a peer counts as one with traffic.
+	busyFor = 60 * time.Second
+	// othersEvery is how often the valid ways that are not in use are pinged, if there is traffic;
+	// standbyEvery the relays behind a relay, upgradeEvery a direct one that lost too much.
+	othersEvery  = 60 * time.Second
+	standbyEvery = 20 * time.Second
+	upgradeEvery = 2 * time.Second
+	// dwell is how long a way stays in use before a better one of its sort takes over, and after how
+	// many answers over how long.
+	dwell   = 10 * time.Second
+	hits    = 3
+	hitSpan = 3 * time.Second
+	// goodEnough is a round trip on the local network that nothing is looked for beyond.
+	goodEnough = 5 * time.Millisecond
+	// idleRetry is when a way is looked for again without traffic.
+	idleRetry = 5 * time.Minute
+	// forget is after which time a way that was seen, and that nobody names, is forgotten.
+	forget = 5 * time.Minute
+	// keepaliveEarly is how much before its time a keepalive may go: whoever owns the agent looks at it
+	// so often at least.
+	keepaliveEarly = time.Second
+	// answerWithin is how long the answer to a call is waited for before the pings go out anyway.
+	answerWithin = 300 * time.Millisecond
+	// calledDelay is how long who was called waits for the caller's first ping, at least.
+	calledDelay = 100 * time.Millisecond
+	// maxSeen is how many addresses are kept at most that only traffic has shown.
+	maxSeen = 4
+)
+
+// retries are the pauses between attempts to find a better way, while there is traffic. The last
+// one stays.
+var retries = [...]time.Duration{
+	2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, 60 * time.Second,
+}
+
+// A Step is something that an [Agent] wants to be sent.
+type Step struct {
+	Do     Do
+	Way    Way
+	Number uint32 // of a Ping, to be given back with its [Agent.Pong]
+}
+
+// What to do.
+type Do uint8
+
+// The steps.
+const (
+	Ping   Do = iota // a sealed number, to be sent back
+	Opener           // a datagram that opens our own NAT, and dies before it reaches the other
+	Call             // ask the peer to do as we do, and for its addresses
+)
+
+// An Agent finds and watches the ways to one peer.
+type Agent struct {
+	lanes  []*lane
+	active *lane
+	since  time.Duration // when it was taken
+
+	keepalive time.Duration // 0: none
+	sent      time.Duration // when something was last sent to the peer
+	told      time.Duration // when a control message was
+	heard     time.Duration // when something last came over the way in use
+
+	attempts int           // to find a better way, since there was hope
+	retry    time.Duration // when the next is due
+	calls    bucket        // ours
+	called   bucket        // the peer's
+	calling  bool          // a call is out, and its pings wait for the answer until
+	await    time.Duration
+	refresh  time.Duration // when the ways that are not in use are pinged next
+}
+
+// SetKeepalive says how long the way in use may be quiet; 0 for as long as it likes.
+func (a *Agent) SetKeepalive(k time.Duration) { a.keepalive = k }
+
+// Note tells when something was sent last to the peer, a frame or a control message, and when
+// anything authentic came last over the way in use.
+func (a *Agent) Note(sent, told, heard time.Duration) {
+	a.sent, a.told, a.heard = sent, told, max(heard, a.since)
+}
+
+// busy reports whether there was traffic lately.
+func (a *Agent) busy(now time.Duration) bool { return a.sent > 0 && now-a.sent < busyFor }
+
+// Active is the way to use; false when none is proven.
+func (a *Agent) Active() (Way, bool) {
+	if a.active == nil {
+		return Way{}, false
+	}
+	return a.active.Way, true
+}
+
+// find gives the lane of a way, or nil.
+func (a *Agent) find(w Way) *lane {
+	for _, l := range a.lanes {
+		if l.Way == w {
+			return l
+		}
+	}
+	return nil
+}
+
+// Offer takes the candidates that a source names now. What it named before and does not any more is
+// forgotten, unless another names it, or it is valid: that shows by itself when it no longer is.
+func (a *Agent) Offer(now time.Duration, from Source, list []Candidate) {
+	bit := uint8(1) << from
+	for _, l := range a.lanes {
+		l.from &^= bit
+	}
+	news := false
+	for _, c := range list {
+		l := a.find(c.Way)
+		if l == nil {
+			l = &lane{Candidate: c, next: never}
+			a.lanes = append(a.lanes, l)
+			news = true
+		}
+		l.from |= bit
+		if c.Kind > l.Kind || l.from == bit {
+			l.Kind = c.Kind
+		}
+	}
+	a.prune(now)
+	if news {
+		a.hope(now)
+	}
+}
+
+// prune forgets what nobody names, and keeps the best of the rest.
+func (a *Agent) prune(now time.Duration) {
+	a.lanes = slices.DeleteFunc(a.lanes, func(l *lane) bool {
+		return l.from == 0 && l != a.active && (l.state != Valid || now-l.answered > forget)
+	})
+	slices.SortStableFunc(a.lanes, func(x, y *lane) int {
+		return cmp.Or(cmp.Compare(a.worth(y), a.worth(x)), cmp.Compare(y.answered, x.answered))
+	})
+	n, direct := 0, 0
+	for _, l := range a.lanes {
+		if l.Direct() {
+			if direct++; direct > MaxCandidates {
+				continue
+			}
+		}
+		a.lanes[n] = l
+		n++
+	}
+	clear(a.lanes[n:])
+	a.lanes = a.lanes[:n]
+}
+
+// worth orders lanes for when there are too many.
+func (a *Agent) worth(l *lane) int {
+	w := int(l.Kind)
+	if l.Kind == KindPredicted { // anything that goes elsewhere first may make it wrong
+		w = int(KindLAN) - 1
+	}
+	if l.state == Valid {
+		w += 1000
+	}
+	if l == a.active {
+		w += 1000
+	}
+	return w
+}
+
+// hope makes the next attempt to find a better way soon.
+func (a *Agent) hope(now time.Duration) {
+	a.attempts, a.retry = 0, now
+}
+
+// Restart is for when our own addresses or routes changed, or the peer has started anew: everything
+// is tried again, and the way in use has to prove itself.
+func (a *Agent) Restart(now time.Duration) {
+	a.hope(now)
+	for _, l := range a.lanes {
+		if l != a.active {
+			l.attempt(now)
+		}
+	}
+	if a.active != nil {
+		a.active.next = now
+	}
+}
+
+// Forget makes no way proven any more, because the peer is gone, or has started anew.
+func (a *Agent) Forget() {
+	a.active, a.calling = nil, false
+	for _, l := range a.lanes {
+		l.state, l.next, l.unanswered, l.raced = New, never, 0, false
+	}
+	a.hope(0)
+}
+
+// Heard tells that something authentic of the peer came by a way that is not the one in use. It may
+// be where the peer is now: both ways are asked, and the new one takes over if it answers first.
+func (a *Agent) Heard(now time.Duration, w Way) {
+	l := a.find(w)
+	if l == nil {
+		l = a.seen(now, w)
+	}
+	if l == a.active {
+		return
+	}
+	if a.calling || l.state == Probing {
+		a.proceed(now) // the other side's pings are here: nothing to wait for
+	}
+	if l.state == Valid && now-l.answered < othersEvery {
+		return
+	}
+	l.raced = a.active != nil && a.active.Direct() == l.Direct()
+	if l.state != Probing {
+		l.attempt(now)
+	}
+	if l.raced {
+		a.active.next = now
+	}
+}
+
+// seen adds a way that only traffic has shown.
+func (a *Agent) seen(now time.Duration, w Way) *lane {
+	var oldest *lane
+	n := 0
+	for _, l := range a.lanes {
+		if l.from == 1<<fromTraffic && l != a.active {
+			if n++; oldest == nil || l.asked < oldest.asked {
+				oldest = l
+			}
+		}
+	}
+	if n >= maxSeen {
+		oldest.from = 0
+		oldest.state = Idle
+	}
+	kind := KindSeen
+	if !w.Direct() {
+		kind = KindRelay
+	}
+	l := &lane{Candidate: Candidate{w, kind}, from: 1 << fromTraffic, next: never}
+	a.lanes = append(a.lanes, l)
+	a.prune(now)
+	return l
+}
+
+// proceed has the pings that wait for the other side go out now.
+func (a *Agent) proceed(now time.Duration) {
+	if a.calling {
+		a.begin(now)
+	}
+	for _, l := range a.lanes {
+		if l.state == Probing && l.tries == 0 && l.begun > now {
+			l.attempt(now)
+		}
+	}
+}
+
+// begin pings all ways that are not proven.
+func (a *Agent) begin(at time.Duration) {
+	a.calling = false
+	for _, l := range a.lanes {
+		if l.state != Valid && l != a.active && (l.Direct() || !a.settled()) {
+			l.attempt(at)
+		}
+	}
+}
+
+// Called takes a call of the peer, which names its addresses: rtt is how long an answer to it takes.
+// It reports whether the peer may be answered; one that calls too often is not. Steps hold the openers to
+// send before the answer.
+func (a *Agent) Called(now, rtt time.Duration, list []Candidate) (steps []Step, ok bool) {
+	if !a.called.take(now) {
+		return nil, false
+	}
+	retry, attempts := a.retry, a.attempts
+	a.Offer(now, FromCall, list)
+	for _, l := range a.lanes {
+		if l.from&(1<<FromCall) == 0 || l.state == Valid || l == a.active {
+			continue
+		}
+		l.attempt(now + max(calledDelay, rtt))
+		if l.Kind != KindLAN && l.Direct() {
+			steps = append(steps, Step{Do: Opener, Way: l.Way})
+		}
+	}
+	a.attempts, a.retry = max(attempts, 1), max(retry, now+retries[0]) // two that call must not urge each other
+	return steps, true
+}
+
+// Answered takes the answer to a call of ours. It reports false when there is none out.
+func (a *Agent) Answered(now time.Duration, list []Candidate) bool {
+	if !a.calling {
+		return false
+	}
+	retry, attempts := a.retry, a.attempts
+	a.Offer(now, FromCall, list)
+	a.retry, a.attempts = retry, attempts
+	a.begin(now)
+	return true
+}
+
+// Pong tells that ping number n came back, by the way that it went.
+func (a *Agent) Pong(now, rtt time.Duration, w Way, n uint32) {
+	l := a.find(w)
+	if l == nil {
+		return
+	}
+	l.pong(now, rtt, n)
+	a.proven(now, l)
+}
+
+// Strayed tells that ping number n reached the peer by a way, though its answer came by another. That
+// proves no way, but one that was proven still leads to the peer.
+func (a *Agent) Strayed(now time.Duration, w Way) {
+	if l := a.find(w); l != nil && (l.state == Valid || l == a.active) {
+		l.unanswered = 0
+	}
+}
+
+// Proven tells that a handshake of ours was answered by the way that it went.
+func (a *Agent) Proven(now time.Duration, w Way) {
+	l := a.find(w)
+	if l == nil {
+		l = a.seen(now, w)
+	}
+	l.revive(now)
+	l.unanswered, l.answered = 0, now
+	if a.active != nil && a.active != l && a.active.unanswered > 0 {
+		a.take(now, l)
+	}
+	a.proven(now, l)
+}
+
+// proven judges a way that answered just now.
+func (a *Agent) proven(now time.Duration, l *lane) {
+	if l.state != Valid {
+		l.state, l.next = Valid, never
+	}
+	if l == a.active {
+		for _, other := range a.lanes {
+			other.raced = false
+		}
+		return
+	}
+	if a.active == nil || l.raced || a.prefers(now, l) {
+		a.take(now, l)
+	}
+}
+
+// take uses a way from now on.
+func (a *Agent) take(now time.Duration, l *lane) {
+	if old := a.active; old != nil && l.raced { // it lost: it has to show that it is one
+		old.attempt(now)
+		old.state = Probing
+	}
+	for _, other := range a.lanes {
+		other.raced, other.hits = false, 0
+	}
+	a.active, a.since, a.heard = l, now, now
+	l.unanswered, l.next = 0, never
+	a.refresh = now
+	a.prune(now)
+	if !l.Direct() {
+		a.hope(max(now, a.retry))
+	}
+}
+
+// prefers reports whether a valid way is to be used instead of the active one.
+func (a *Agent) prefers(now time.Duration, l *lane) bool {
+	cur := a.active
+	switch {
+	case cur.unanswered >= suspectAfter:
+		return true
+	case l.Direct() && !cur.Direct():
+		lost, _ := cur.loss(now)
+		return !l.lossy(now) || lost >= 0.05
+	case !l.Direct() && cur.Direct():
+		lost, n := l.loss(now)
+		return cur.lossy(now) && n >= enough && lost < 0.05
+	}
+	return a.beats(now, l, cur)
+}
+
+// beats reports whether a way has been so much better than one of its sort for so long that it is
+// worth to change.
+func (a *Agent) beats(now time.Duration, l, cur *lane) bool {
+	if cur.Kind == KindLAN && cur.rtt < goodEnough && cur.rtt > 0 ||
+		float64(l.cost(now)) >= 0.85*float64(cur.cost(now))-float64(time.Millisecond) {
+		l.hits = 0
+		return false
+	}
+	if l.hits == 0 {
+		l.hitSince = now
+	}
+	l.hits++
+	return l.hits >= hits && now-l.hitSince >= hitSpan && now-a.since >= dwell
+}
+
+// Doubtful reports whether the way in use has left questions unanswered, and how many.
+func (a *Agent) Doubtful() int {
+	if a.active == nil {
+		return 0
+	}
+	return a.active.unanswered
+}
+
+// Punching reports whether an attempt to find a better way is under way.
+func (a *Agent) Punching() bool {
+	return a.calling || slices.ContainsFunc(a.lanes, func(l *lane) bool {
+		return l.state == Probing && l.Direct()
+	})
+}
+
+// Refused tells that a relay does not pass on what is for the peer.
+func (a *Agent) Refused(now time.Duration, w Way) {
+	l := a.find(w)
+	if l == nil {
+		return
+	}
+	if l != a.active {
+		l.state, l.next = Idle, never
+		return
+	}
+	l.unanswered = max(l.unanswered, suspectAfter)
+	a.hope(max(now, a.retry))
+}

@@ -1,0 +1,225 @@
+package nat
+
+import (
+	"time"
+)
+
+// Tick gives what is to be sent now. It may change which way is in use.
+func (a *Agent) Tick(now time.Duration) (steps []Step) {
+	ping := func(l *lane) { steps = append(steps, Step{Do: Ping, Way: l.Way, Number: l.sent(now)}) }
+	if a.active != nil {
+		a.watch(now, ping)
+	}
+	if a.attemptDue(now) {
+		steps = append(steps, a.attempt(now)...)
+	}
+	if a.calling && now >= a.await {
+		a.begin(now)
+	}
+	for _, l := range a.lanes {
+		if l != a.active && l.probe(now) {
+			ping(l)
+		}
+	}
+	a.others(now, ping)
+	return steps
+}
+
+// watch asks the way in use whether it is one, when it says nothing, and keeps it open.
+func (a *Agent) watch(now time.Duration, ping func(*lane)) {
+	l := a.active
+	if a.heard >= l.asked {
+		l.unanswered = 0
+	}
+	silent := now-a.heard >= quietAfter && (a.sent > a.heard || l.unanswered > 0)
+	if now >= l.next || silent && now-l.asked >= askEvery || now+keepaliveEarly >= a.keepaliveAt() {
+		l.next = never
+		ping(l)
+	}
+	if l.unanswered < suspectAfter {
+		return
+	}
+	if other := a.best(now); other != nil {
+		a.take(now, other)
+		return
+	}
+	if a.attempts > 0 && l.unanswered == suspectAfter {
+		a.hope(now)
+	}
+}
+
+// keepaliveAt is by when the way in use is pinged if nothing is sent and heard before.
+func (a *Agent) keepaliveAt() time.Duration {
+	if a.keepalive == 0 || a.active == nil {
+		return never
+	}
+	quiet := min(a.heard, max(a.sent, a.told))
+	return max(quiet, a.active.asked, a.since) + a.keepalive
+}
+
+// best is the best valid way besides the one in use that has answered since that fell silent.
+func (a *Agent) best(now time.Duration) (best *lane) {
+	for _, l := range a.lanes {
+		if l == a.active || l.state != Valid || l.unanswered > 0 || l.answered <= a.heard {
+			continue
+		}
+		if best == nil || l.Direct() && !best.Direct() ||
+			l.Direct() == best.Direct() && l.cost(now) < best.cost(now) {
+			best = l
+		}
+	}
+	return best
+}
+
+// attemptDue reports whether a better way is to be looked for now.
+func (a *Agent) attemptDue(now time.Duration) bool { return now >= a.attemptAt(now) }
+
+// attemptAt is when a better way is looked for next: as long as the one in use is none, a relay, or
+// in doubt, often while there is traffic, and sometimes without.
+func (a *Agent) attemptAt(now time.Duration) time.Duration {
+	if len(a.lanes) == 0 || a.calling {
+		return never
+	}
+	if a.active != nil && a.active.Direct() && a.active.unanswered < suspectAfter {
+		if a.busy(now) && a.attempts == 0 && a.untried() {
+			return a.retry
+		}
+		return never
+	}
+	if a.attempts > 0 && !a.busy(now) {
+		return a.retry + idleRetry
+	}
+	return a.retry
+}
+
+// untried reports whether there are ways that nothing was ever sent by.
+func (a *Agent) untried() bool {
+	for _, l := range a.lanes {
+		if l.state == New && l.Direct() {
+			return true
+		}
+	}
+	return false
+}
+
+// attempt begins to look for a better way: the peer is called, if there is a way to do so, and pings go
+// out as soon as it answers.
+func (a *Agent) attempt(now time.Duration) (steps []Step) {
+	a.retry = now + retries[min(a.attempts, len(retries)-1)]
+	a.attempts++
+	if a.active == nil || a.settled() || !a.calls.take(now) {
+		a.begin(now)
+		return nil
+	}
+	a.calling, a.await = true, now+answerWithin
+	for _, l := range a.lanes {
+		switch {
+		case l == a.active:
+			steps = append(steps, Step{Do: Call, Way: l.Way})
+		case !l.Direct():
+			steps = append(steps, Step{Do: Call, Way: l.Way})
+			if l.state != Valid { // relays need no call
+				l.attempt(now)
+			}
+		}
+	}
+	return steps
+}
+
+// settled reports whether the way in use leaves nothing to be desired but perhaps speed.
+func (a *Agent) settled() bool {
+	return a.active != nil && a.active.Direct() && a.active.unanswered == 0
+}
+
+// others pings valid ways that are not in use: seldom, unless the one in use leaves something to be
+// desired.
+func (a *Agent) others(now time.Duration, ping func(*lane)) {
+	for _, l := range a.lanes {
+		if l == a.active || l.state != Valid {
+			continue
+		}
+		if l.unanswered >= giveUp && now-l.asked >= patience {
+			l.state, l.next = Idle, never
+			continue
+		}
+		if now-l.asked >= a.pause(now, l) {
+			ping(l)
+		}
+	}
+}
+
+// pause is how long a valid way that is not in use is left alone.
+func (a *Agent) pause(now time.Duration, l *lane) time.Duration {
+	switch {
+	case l.unanswered > 0:
+		return 2 * askEvery
+	case a.active != nil && a.active.unanswered > 0 && l.answered <= a.heard:
+		return askEvery
+	case !a.busy(now):
+		return never
+	case a.active != nil && !a.active.Direct() && l.Direct():
+		return upgradeEvery
+	case a.active != nil && !l.Direct() && a.active.Direct() && a.active.lossy(now),
+		l.hits > 0:
+		return upgradeEvery
+	case !l.Direct():
+		return standbyEvery
+	}
+	return othersEvery
+}
+
+// Deadline is when Tick may have something to do, if nothing is told before.
+func (a *Agent) Deadline(now time.Duration) time.Duration {
+	next := a.attemptAt(now)
+	if a.calling {
+		next = min(next, a.await)
+	}
+	for _, l := range a.lanes {
+		next = min(next, a.due(now, l))
+	}
+	return next
+}
+
+// due is when a lane may need a ping.
+func (a *Agent) due(now time.Duration, l *lane) time.Duration {
+	switch {
+	case l == a.active:
+		next := l.next // keepalives have time until somebody looks anyway
+		if l.unanswered > 0 || a.sent > a.heard {
+			next = min(next, max(l.asked+askEvery, a.heard+quietAfter))
+		}
+		return next
+	case l.state == Probing:
+		return l.next
+	case l.state == Valid:
+		if pause := a.pause(now, l); pause != never {
+			return l.asked + pause
+		}
+	}
+	return never
+}
+
+// A bucket lets a few things through at once, and one in two seconds.
+type bucket struct {
+	tokens float64
+	filled time.Duration
+	used   bool
+}
+
+const (
+	callBurst = 3
+	callEvery = 2 * time.Second
+)
+
+func (b *bucket) take(now time.Duration) bool {
+	if !b.used {
+		b.tokens, b.used = callBurst, true
+	}
+	b.tokens = min(callBurst, b.tokens+float64(now-b.filled)/float64(callEvery))
+	b.filled = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

@@ -1,0 +1,247 @@
+package tunnel
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vxmesh/vxmesh/nat"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/session"
+	"github.com/vxmesh/vxmesh/tunnel/wire"
+)
+
+// How peers find each other: what each knows of its own addresses, the calls by which they exchange
+// that, and the relays in between. Package nat decides; this is its hands.
+
+const (
+	// maxTried is how many addresses a handshake is sent to at most.
+	maxTried = 12
+	// openerTTL lets a datagram pass our own NAT and die before it reaches the other one.
+	openerTTL = 2
+	// restartEvery is how often everything is tried again at most when addresses change.
+	restartEvery = time.Second
+	// localEvery is how often this machine's addresses are looked at, at most.
+	localEvery = time.Second
+	// touchedFor is how long an address that something was sent to is no stranger; there are
+	// maxTouched of them at most.
+	touchedFor = 10 * time.Minute
+	maxTouched = 4096
+)
+
+// A call is what the mesh keeps about the calls between it and a peer.
+type call struct {
+	number   uint64 // of ours that is out
+	answered uint64 // the peer's that was answered last
+}
+
+// outside is what is known of this node as others see it.
+type outside struct {
+	observer  nat.Observer
+	reachable bool                         // somebody got through that nothing had been sent to
+	touched   map[netip.Addr]time.Duration // where something was sent, without having been asked
+	restarted time.Duration
+	local     []netip.Prefix // of this machine
+	looked    time.Duration  // when that was so
+}
+
+// touch notes that something is sent to an address that has not proven to be a peer's.
+func (m *mesh) touch(w nat.Way) {
+	if !w.Direct() {
+		return
+	}
+	now, o := m.n.now(), &m.outside
+	if o.touched == nil {
+		o.touched = make(map[netip.Addr]time.Duration)
+	}
+	if len(o.touched) >= maxTouched {
+		for a, at := range o.touched {
+			if now-at > touchedFor {
+				delete(o.touched, a)
+			}
+		}
+		if len(o.touched) >= maxTouched {
+			clear(o.touched) // some node looks more reachable than it is, which costs others a few datagrams
+		}
+	}
+	o.touched[w.Addr.Addr().Unmap()] = now
+	o.observer.Sent(now, w.Socket, w.Addr)
+}
+
+// unasked notes that a peer got through by a way: if nothing was sent there before, everybody can.
+func (m *mesh) unasked(now time.Duration, w nat.Way) {
+	o := &m.outside
+	if !w.Direct() || o.reachable {
+		return
+	}
+	from := w.Addr.Addr().Unmap()
+	if at, sent := o.touched[from]; sent && now-at < touchedFor || m.near(from) {
+		return
+	}
+	o.reachable = true
+	m.serveRelay()
+	m.n.log.Info("this node can be reached by others unasked", "from", w.Addr)
+}
+
+// serveRelay decides whether this node passes on what others send each other.
+func (m *mesh) serveRelay() {
+	o := m.n.options.Relay
+	m.relays.Store(o.Serve || o.Auto && m.outside.reachable)
+	if m.club != nil {
+		m.club.gossip.clock = 0 // the record says so
+	}
+	m.wake()
+}
+
+// near reports whether an address is on a network of our own.
+func (m *mesh) near(a netip.Addr) bool {
+	return slices.ContainsFunc(m.local(), func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// local are the addresses of this machine that may be offered, with the prefixes of their networks.
+func (m *mesh) local() []netip.Prefix {
+	o, now := &m.outside, m.n.now()
+	if f := m.n.options.Mesh.Local; f != nil && (o.looked == 0 || now-o.looked >= localEvery) {
+		o.local, o.looked = f(), now
+	}
+	return o.local
+}
+
+// blocked says why nothing may be sent by a way, as the end of a sentence; "" when something may.
+func (m *mesh) blocked(w nat.Way) string {
+	if !w.Direct() {
+		return ""
+	}
+	return m.n.loops(w.Addr)
+}
+
+// offer tells the peer's agent where the config and its record say that it is.
+func (p *peer) offer() {
+	m := p.n.mesh
+	local := m.local()
+	var list []nat.Candidate
+	for _, a := range p.endpoints {
+		w, ok := m.wayTo(p.n.scoped(a))
+		if !ok {
+			continue
+		}
+		k := nat.KindStatic
+		if p.member != nil {
+			k = nat.KindOf(a.Addr(), local)
+		}
+		list = append(list, nat.Candidate{Way: w, Kind: k})
+	}
+	p.agent.Offer(p.n.now(), nat.FromConfig, list)
+}
+
+// relayers lists the peers that pass on for others and are reached directly, the nearest first.
+func (m *mesh) relayers(now time.Duration) []*peer {
+	if now-m.nearest.at < time.Second && m.nearest.list != nil {
+		return m.nearest.list
+	}
+	list := make([]*peer, 0)
+	for _, p := range m.peers {
+		if snd := p.send.Load(); snd != nil && snd.direct() && p.offersRelay() {
+			list = append(list, p)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *peer) int { return cmp.Compare(a.rtt(), b.rtt()) })
+	m.nearest.at, m.nearest.list = now, list
+	return list
+}
+
+// offersRelay reports whether the peer passes on for others.
+func (p *peer) offersRelay() bool {
+	return p.options.Relay || p.member != nil && p.member.Record != nil && p.member.Record.Relay
+}
+
+// offerRelays tells the peer's agent who could pass on what is for it.
+func (m *mesh) offerRelays(now time.Duration, p *peer) {
+	if !m.n.options.Relay.Use {
+		return
+	}
+	var list []nat.Candidate
+	for _, r := range m.relayers(now) {
+		if r != p && len(list) < nat.MaxRelays {
+			list = append(list, nat.Candidate{Way: nat.Way{Relay: r.tag()}, Kind: nat.KindRelay})
+		}
+	}
+	p.agent.Offer(now, nat.FromRelays, list)
+}
+
+// steps does what the peer's agent wants.
+func (m *mesh) steps(now time.Duration, p *peer, t *session.Transport, steps []nat.Step) {
+	var message []byte
+	for _, s := range steps {
+		switch s.Do {
+		case nat.Ping:
+			m.touch(s.Way)
+			_ = m.ping(now, p, t, &ping{to: s.Way, why: pingWay, number: s.Number}) // the agent sees to it
+		case nat.Opener:
+			m.touch(s.Way)
+			_ = m.transmitTTL(s.Way, p.tag(), wire.AppendOpener(nil), openerTTL)
+		case nat.Call:
+			if message == nil {
+				p.call.number = rand.Uint64()
+				message = m.ownCall(now, p, p.call.number).Append(nil, wire.TypeCall)
+			}
+			_, _ = p.sendControl(t, s.Way, message) // it calls again
+		}
+	}
+}
+
+// ownCall is what a call, or the answer to one, says of this node.
+func (m *mesh) ownCall(now time.Duration, p *peer, number uint64) wire.Call {
+	list, step := m.candidates(now, p)
+	return wire.Call{Number: number, Step: int8(step), Candidates: list}
+}
+
+// called takes in a call, or the answer to one.
+func (m *mesh) called(now time.Duration, e *meshEvent) {
+	p := e.peer
+	c, err := wire.ParseCall(e.data)
+	if err != nil {
+		p.dropPeer(drop.Malformed)
+		return
+	}
+	if wire.TypeOf(e.data) == wire.TypeAnswer {
+		if c.Number == p.call.number {
+			p.agent.Answered(now, m.theirs(c))
+		}
+		return
+	}
+	if c.Number == p.call.answered { // it came by another way before
+		return
+	}
+	steps, ok := p.agent.Called(now, p.rtt(), m.theirs(c))
+	if !ok {
+		p.dropPeer(drop.RateLimit)
+		return
+	}
+	p.call.answered = c.Number
+	answer := m.ownCall(now, p, c.Number).Append(nil, wire.TypeAnswer) // as it is before the openers go out
+	m.steps(now, p, e.t, steps)
+	_, _ = p.sendControl(e.t, e.way, answer) // it calls again
+}
+
+// observed notes where a peer sees this node. Is that elsewhere than before, everything is looked for
+// anew.
+func (m *mesh) observed(now time.Duration, w nat.Way, us netip.AddrPort) {
+	if w.Direct() && m.outside.observer.Saw(now, w.Socket, w.Addr, us) {
+		m.restart(now)
+	}
+}
+
+// restart has the ways to all peers looked for again, after a change of where this node is.
+func (m *mesh) restart(now time.Duration) {
+	if now-m.outside.restarted < restartEvery && m.outside.restarted != 0 {
+		return
+	}
+	m.outside.restarted = now
+	for _, p := range m.peers {
+		p.agent.Restart(now)
+	}
+	m.wake()
+}

@@ -1,0 +1,221 @@
+package tunnel
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vxmesh/vxmesh/nat"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+)
+
+// Why says what holds a peer's path back. Anybody may call it at any time.
+func (n *Node) Why(name string) (control.Why, error) {
+	m := n.mesh
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, err := m.find(name)
+	if err != nil {
+		return control.Why{}, err
+	}
+	out := control.Why{Peer: m.status(p), Summary: m.summary(p), Fixes: m.fixes(p)}
+	for _, c := range p.agent.Candidates(n.now()) {
+		out.Candidates = append(out.Candidates, m.candidate(p, c))
+	}
+	for _, a := range m.unspoken(p) {
+		out.Candidates = append(out.Candidates, control.Candidate{
+			Address: a.String(), Kind: control.CandidateStatic, State: control.CandidateNoRoute,
+			LastResult: noFamily,
+		})
+	}
+	for _, e := range p.options.names() {
+		host, _, _ := net.SplitHostPort(e)
+		if strings.Contains(p.lookup, host) {
+			out.Candidates = append(out.Candidates, control.Candidate{
+				Address: e, Kind: control.CandidateStatic, State: control.CandidateUnresolved,
+				LastResult: p.lookup,
+			})
+		}
+	}
+	return out, nil
+}
+
+const noFamily = "listen.mesh has no address of its family"
+
+// unspoken are the endpoints of a peer whose family no socket speaks.
+func (m *mesh) unspoken(p *peer) (out []netip.AddrPort) {
+	for _, a := range p.endpoints {
+		if a = m.n.scoped(a); firstOf(m.sockets, a.Addr().Is6()) == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// candidate is a way to a peer as clients see it.
+func (m *mesh) candidate(p *peer, s nat.Status) control.Candidate {
+	c := control.Candidate{
+		Address: m.name(s.Way), Kind: control.CandidateKind(s.Kind.String()),
+		State: control.CandidateNoAnswer, RTTSeconds: s.RTT.Seconds(),
+	}
+	tried, ok := p.results[s.Way]
+	switch {
+	case s.Active && p.state != control.PeerDown:
+		c.State, c.LastResult = control.CandidateInUse, "our own number came back from there"
+	case s.Active:
+		c.LastResult = "it was in use, and fell silent"
+	case s.State == nat.Valid:
+		c.State, c.LastResult = control.CandidateReachable, "it answers"
+	case ok && tried.state == control.CandidateNoRoute:
+		c.State, c.LastResult = tried.state, tried.words
+	case s.State == nat.Probing, s.Pings == 0 && !ok:
+		c.State = control.CandidateTrying
+	case ok && s.Pings == 0:
+		c.State, c.LastResult = tried.state, tried.words
+	default:
+		c.LastResult = fmt.Sprintf("none of %d pings came back", s.Unanswered)
+		if s.Answered > 0 {
+			c.LastResult += ", the last did " + ago(m.n.now()-s.Answered)
+		}
+	}
+	if c.State != control.CandidateInUse && c.State != control.CandidateReachable {
+		c.RTTSeconds = 0
+	}
+	return c
+}
+
+func ago(d time.Duration) string { return d.Round(time.Second).String() + " ago" }
+
+// summary says in a sentence how the peer is reached or why not.
+func (m *mesh) summary(p *peer) string {
+	pa := p.path
+	switch {
+	case p.state == control.PeerDown || pa == nil:
+		return fmt.Sprintf("%s is down: %s", p.name, p.sentence())
+	case !pa.way.Direct():
+		return fmt.Sprintf("%s is reached %s, because %s", p.name, m.name(pa.way), m.obstacle(p))
+	}
+	s := fmt.Sprintf("%s is reached directly at %s", p.name, pa.way.Addr)
+	if pa.observed.IsValid() {
+		s += fmt.Sprintf("; it sees this node at %s", pa.observed)
+	}
+	return s
+}
+
+// obstacle says why a peer is reached through a relay and not directly.
+func (m *mesh) obstacle(p *peer) string {
+	now := m.n.now()
+	direct := slices.DeleteFunc(p.agent.Candidates(now), func(s nat.Status) bool { return !s.Direct() })
+	lossy := slices.IndexFunc(direct, func(s nat.Status) bool { return s.State == nat.Valid })
+	varies, theirs := m.outside.observer.Varies(now), false
+	for i, s := range direct {
+		theirs = theirs || s.Kind == nat.KindForwarded || slices.ContainsFunc(direct[:i], func(o nat.Status) bool {
+			return o.Kind == nat.KindReflexive && s.Kind == nat.KindReflexive && o.Addr.Addr() == s.Addr.Addr()
+		})
+	}
+	switch {
+	case len(direct) == 0:
+		return "no address of it is known"
+	case lossy >= 0:
+		return fmt.Sprintf("%.0f %% of the pings to %s get lost", 100*direct[lossy].Loss, direct[lossy].Addr)
+	case p.agent.Punching():
+		return "the direct way is being looked for"
+	case varies && theirs:
+		return "the NATs of both give every destination another port"
+	case varies:
+		return "the NAT here gives every destination another port, and the one there lets nobody in unasked"
+	case theirs:
+		return "the NAT there gives every destination another port, and the one here lets nobody in unasked"
+	}
+	return "none of its addresses answers"
+}
+
+// sentences are the reasons of a peer that is down, as the end of a sentence.
+var sentences = map[string]string{
+	"no_endpoint":      "no address of it is known, so it has to call this node",
+	"name_unresolved":  "the names of its endpoints do not resolve",
+	"no_answer":        "nothing answers at its addresses",
+	"no_path":          "there is a session, but no address has been proven yet",
+	"no_common_cipher": "it takes none of the ciphers that security.cipher allows here",
+	"left":             "it said goodbye",
+}
+
+func (p *peer) sentence() string {
+	if s := sentences[p.reason]; s != "" {
+		return s
+	}
+	return "no handshake has been answered yet"
+}
+
+// fixes are what a person can do about a peer that is down.
+func (m *mesh) fixes(p *peer) []string {
+	switch {
+	case p.state == control.PeerDown:
+	case p.path != nil && !p.path.way.Direct():
+		return m.upgrades(p)
+	default:
+		return nil
+	}
+	switch p.reason {
+	case "no_endpoint":
+		return []string{"add endpoints = [\"HOST:PORT\"] to its [[peers]], or this node's to the other file"}
+	case "name_unresolved":
+		return []string{"mend its endpoints, or the name server: " + p.lookup}
+	case "no_common_cipher":
+		return []string{"set security.cipher to \"auto\" on both nodes"}
+	case "left":
+		return []string{"start vxmesh there again"}
+	}
+	if refused := m.unsendable(p); refused != nil {
+		return refused
+	}
+	port := "its mesh port"
+	if len(p.endpoints) > 0 {
+		port = fmt.Sprintf("UDP port %d", p.endpoints[0].Port())
+	}
+	out := []string{
+		"is vxmesh running there, and does its [[peers]] have this node's key (vxmesh key show)?",
+		"does a firewall or router on the way let " + port + " through?",
+	}
+	if len(m.sockets) > 0 {
+		out = append(out, "this node listens on "+m.sockets[0].name())
+	}
+	return out
+}
+
+// upgrades are what a person can do about a peer that is reached through a relay.
+func (m *mesh) upgrades(p *peer) []string {
+	port := m.sockets[0].LocalAddr().Port()
+	return []string{
+		fmt.Sprintf("forward UDP port %d to this machine in its router, or the other one's port there", port),
+		"turn on UPnP, NAT-PMP or PCP in one of the two routers",
+		"give both nodes IPv6",
+	}
+}
+
+// unsendable says for each address that was tried why nothing can be sent there; nil when something
+// was sent to one of them, and the cause lies elsewhere.
+func (m *mesh) unsendable(p *peer) (out []string) {
+	ways := slices.SortedFunc(maps.Keys(p.results), func(a, b nat.Way) int {
+		return cmp.Compare(a.String(), b.String())
+	})
+	cannot := func(to, why string) {
+		out = append(out, fmt.Sprintf("this machine cannot send to %s: %s; mend that first", to, why))
+	}
+	for _, w := range ways {
+		r := p.results[w]
+		if r.state != control.CandidateNoRoute {
+			return nil
+		}
+		cannot(m.name(w), r.words)
+	}
+	for _, a := range m.unspoken(p) {
+		cannot(a.String(), noFamily)
+	}
+	return out
+}
