@@ -4,7 +4,7 @@
 # daemons, inside namespaces.
 set -eu
 
-[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd
+[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd miniupnpd
 
 missing=
 for tool; do
@@ -15,6 +15,7 @@ for tool; do
 	setpriv | unshare) package=util-linux ;;
 	ovs-vswitchd) package=openvswitch-switch ;;
 	nft) package=nftables ;;
+	miniupnpd) package=miniupnpd-nftables ;;
 	*) package=$tool ;;
 	esac
 	missing="$missing $package"
