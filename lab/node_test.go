@@ -38,6 +38,7 @@ type node struct {
 	name     string    // of the node
 	sealed   string    // further TOML of a node with peers; "" for none
 	peers    []peering // what its file says about others
+	noLAN    bool      // it neither says hello on its networks nor listens
 	wrap     []string  // the command that starts the program, when it needs one
 }
 
@@ -99,7 +100,7 @@ func (n *node) rewrite() {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[network]\nname = \"lab\"\nnode = %q\nstate = %q\n", n.name, n.state())
 	b.WriteString("[log]\nlevel = \"debug\"\nformat = \"text\"\n")
-	b.WriteString("[discovery]\nstun = []\n")
+	fmt.Fprintf(&b, "[discovery]\nstun = []\nlan = %t\n", !n.noLAN)
 	fmt.Fprintf(&b, "[listen]\nvxlan = %s\n%s", n.listen, n.sealed)
 	for _, p := range n.peers {
 		b.WriteString(p.toml())

@@ -89,6 +89,9 @@ func newSealedPair(t testing.TB, f family) (a, b *node) {
 	ha, hb := newHost(t, "A"), newHost(t, "B")
 	cable(ha, hb)
 	a, b = newSealed(ha, overlay(1)), newSealed(hb, overlay(2))
+	for _, n := range []*node{a, b} {
+		n.sealed = fmt.Sprintf("mesh = [%q]\n", f.any(meshPort)) // no way of the other family
+	}
 	a.knows(b, meshAt(f, 2))
 	b.knows(a, meshAt(f, 1))
 	return a, b

@@ -76,6 +76,7 @@ func TestEndpointByName(t *testing.T) {
 	a.wrap = []string{
 		"unshare", "-m", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, hosts,
 	}
+	a.noLAN, b.noLAN = true, true
 	a.peers[0].endpoints = []string{fmt.Sprintf("b.lab.invalid:%d", meshPort)}
 	a.rewrite()
 	b.peers[0].endpoints = nil

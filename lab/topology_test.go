@@ -121,6 +121,14 @@ func (f family) addr(i int) string {
 	return fmt.Sprintf("192.0.2.%d", i)
 }
 
+// any is where all addresses of the family are listened on.
+func (f family) any(port int) string {
+	if f == v6 {
+		return fmt.Sprintf("[::]:%d", port)
+	}
+	return fmt.Sprintf("0.0.0.0:%d", port)
+}
+
 // at is [family.addr] as a VTEP: with the port where that is not the standard's.
 func (f family) at(i, port int) string {
 	if port == 4789 {

@@ -29,15 +29,20 @@ const (
 	idleRetry = 5 * time.Minute
 	// forget is after which time a way that was seen, and that nobody names, is forgotten.
 	forget = 5 * time.Minute
-	// keepaliveEarly is how much before its time a keepalive may go: whoever owns the agent looks at it
-	// so often at least.
+	// keepaliveEarly is how much before its time a keepalive may go, if it has time for that: whoever
+	// owns the agent looks at it so often at least.
 	keepaliveEarly = time.Second
+	// measureEvery is how often the way in use is pinged while there is traffic: only pings tell how much
+	// gets lost, and how long the round trip is now.
+	measureEvery = time.Second
 	// answerWithin is how long the answer to a call is waited for before the pings go out anyway.
 	answerWithin = 300 * time.Millisecond
 	// calledDelay is how long who was called waits for the caller's first ping, at least.
 	calledDelay = 100 * time.Millisecond
 	// maxSeen is how many addresses are kept at most that only traffic has shown.
 	maxSeen = 4
+	// maxRelays is how many relays are kept at most: those that are named, and some that were.
+	maxRelays = 2*MaxRelays + maxSeen
 )
 
 // retries are the pauses between attempts to find a better way, while there is traffic. The last
@@ -80,7 +85,6 @@ type Agent struct {
 	called   bucket        // the peer's
 	calling  bool          // a call is out, and its pings wait for the answer until
 	await    time.Duration
-	refresh  time.Duration // when the ways that are not in use are pinged next
 }
 
 // SetKeepalive says how long the way in use may be quiet; 0 for as long as it likes.
@@ -120,13 +124,13 @@ func (a *Agent) Offer(now time.Duration, from Source, list []Candidate) {
 	for _, l := range a.lanes {
 		l.from &^= bit
 	}
-	news := false
+	var fresh []*lane
 	for _, c := range list {
 		l := a.find(c.Way)
 		if l == nil {
 			l = &lane{Candidate: c, next: never}
 			a.lanes = append(a.lanes, l)
-			news = true
+			fresh = append(fresh, l)
 		}
 		l.from |= bit
 		if c.Kind > l.Kind || l.from == bit {
@@ -134,7 +138,7 @@ func (a *Agent) Offer(now time.Duration, from Source, list []Candidate) {
 		}
 	}
 	a.prune(now)
-	if news {
+	if slices.ContainsFunc(fresh, func(l *lane) bool { return slices.Contains(a.lanes, l) }) {
 		a.hope(now)
 	}
 }
@@ -142,23 +146,22 @@ func (a *Agent) Offer(now time.Duration, from Source, list []Candidate) {
 // prune forgets what nobody names, and keeps the best of the rest.
 func (a *Agent) prune(now time.Duration) {
 	a.lanes = slices.DeleteFunc(a.lanes, func(l *lane) bool {
-		return l.from == 0 && l != a.active && (l.state != Valid || now-l.answered > forget)
+		named := l.from&^(1<<fromTraffic) != 0
+		lately := l.from != 0 && now-l.shown <= forget || l.state == Valid && now-l.answered <= forget
+		return !named && !lately && l != a.active
 	})
 	slices.SortStableFunc(a.lanes, func(x, y *lane) int {
 		return cmp.Or(cmp.Compare(a.worth(y), a.worth(x)), cmp.Compare(y.answered, x.answered))
 	})
-	n, direct := 0, 0
-	for _, l := range a.lanes {
+	direct, relays := 0, 0
+	a.lanes = slices.DeleteFunc(a.lanes, func(l *lane) bool {
 		if l.Direct() {
-			if direct++; direct > MaxCandidates {
-				continue
-			}
+			direct++
+			return direct > MaxCandidates
 		}
-		a.lanes[n] = l
-		n++
-	}
-	clear(a.lanes[n:])
-	a.lanes = a.lanes[:n]
+		relays++
+		return relays > maxRelays
+	})
 }
 
 // worth orders lanes for when there are too many.
@@ -170,8 +173,11 @@ func (a *Agent) worth(l *lane) int {
 	if l.state == Valid {
 		w += 1000
 	}
+	if l.from&(1<<fromTraffic) != 0 { // that the peer is there is more than hearsay
+		w += 1500
+	}
 	if l == a.active {
-		w += 1000
+		w += 3000
 	}
 	return w
 }
@@ -211,6 +217,7 @@ func (a *Agent) Heard(now time.Duration, w Way) {
 	if l == nil {
 		l = a.seen(now, w)
 	}
+	l.shown = now
 	if l == a.active {
 		return
 	}
@@ -231,24 +238,20 @@ func (a *Agent) Heard(now time.Duration, w Way) {
 
 // seen adds a way that only traffic has shown.
 func (a *Agent) seen(now time.Duration, w Way) *lane {
-	var oldest *lane
-	n := 0
-	for _, l := range a.lanes {
-		if l.from == 1<<fromTraffic && l != a.active {
-			if n++; oldest == nil || l.asked < oldest.asked {
-				oldest = l
-			}
+	only := slices.DeleteFunc(slices.Clone(a.lanes), func(l *lane) bool {
+		return l.from != 1<<fromTraffic || l == a.active
+	})
+	slices.SortStableFunc(only, func(x, y *lane) int { return cmp.Compare(y.shown, x.shown) })
+	for i, l := range only {
+		if i+1 >= maxSeen {
+			l.from, l.state = 0, Idle
 		}
-	}
-	if n >= maxSeen {
-		oldest.from = 0
-		oldest.state = Idle
 	}
 	kind := KindSeen
 	if !w.Direct() {
 		kind = KindRelay
 	}
-	l := &lane{Candidate: Candidate{w, kind}, from: 1 << fromTraffic, next: never}
+	l := &lane{Candidate: Candidate{w, kind}, from: 1 << fromTraffic, next: never, shown: now}
 	a.lanes = append(a.lanes, l)
 	a.prune(now)
 	return l
@@ -270,7 +273,7 @@ func (a *Agent) proceed(now time.Duration) {
 func (a *Agent) begin(at time.Duration) {
 	a.calling = false
 	for _, l := range a.lanes {
-		if l.state != Valid && l != a.active && (l.Direct() || !a.settled()) {
+		if l.state != Valid && l != a.active && (l.Direct() || !a.Settled(at)) {
 			l.attempt(at)
 		}
 	}
@@ -360,7 +363,8 @@ func (a *Agent) proven(now time.Duration, l *lane) {
 
 // take uses a way from now on.
 func (a *Agent) take(now time.Duration, l *lane) {
-	if old := a.active; old != nil && l.raced { // it lost: it has to show that it is one
+	old := a.active
+	if old != nil && (l.raced || old.unanswered >= suspectAfter) { // it has to show that it is one
 		old.attempt(now)
 		old.state = Probing
 	}
@@ -369,9 +373,12 @@ func (a *Agent) take(now time.Duration, l *lane) {
 	}
 	a.active, a.since, a.heard = l, now, now
 	l.unanswered, l.next = 0, never
-	a.refresh = now
 	a.prune(now)
-	if !l.Direct() {
+	switch {
+	case l.Direct():
+	case old == nil || old.Direct(): // now the peer can be called
+		a.hope(now)
+	default:
 		a.hope(max(now, a.retry))
 	}
 }
@@ -432,6 +439,13 @@ func (a *Agent) Refused(now time.Duration, w Way) {
 		l.state, l.next = Idle, never
 		return
 	}
-	l.unanswered = max(l.unanswered, suspectAfter)
+	l.unanswered, l.asked = max(l.unanswered, suspectAfter), now // what came before says nothing more
 	a.hope(max(now, a.retry))
+}
+
+// Ask has the way in use asked at once whether it is one.
+func (a *Agent) Ask(now time.Duration) {
+	if a.active != nil {
+		a.active.next = now
+	}
 }

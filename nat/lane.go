@@ -54,13 +54,13 @@ type lane struct {
 	asked      time.Duration // when it was pinged last
 	unanswered int           // pings since it was heard
 	answered   time.Duration // when it last answered
+	shown      time.Duration // when traffic of the peer last came that way, while another was in use
 	rtt        time.Duration // smoothed
 	pings      uint32        // all that were sent
 	before     uint32        // of them, those that say nothing about loss: it was no way yet
 	results    uint32        // of the last 32, the newest in bit 0: whether they came back
 	hits       int           // pongs in a row that made it look better than the one in use
 	hitSince   time.Duration
-	opened     bool // an opener went there in this attempt
 	raced      bool // it may take over from the one in use with its next pong
 }
 
@@ -69,7 +69,7 @@ func (l *lane) attempt(at time.Duration) {
 	if l.state != Valid {
 		l.state = Probing
 	}
-	l.begun, l.tries, l.next, l.opened = at, 0, at, false
+	l.begun, l.tries, l.next = at, 0, at
 }
 
 // sent notes a ping and gives its number.
@@ -103,12 +103,19 @@ func (l *lane) revive(now time.Duration) {
 	}
 }
 
-// loss is the part of the last pings that did not come back, and of how many. The newest may still.
-func (l *lane) loss(now time.Duration) (lost float64, of int) {
-	results, n := l.results, int(min(l.pings-l.before, window))
+// judged are the results of the pings that say something about loss, and how many. The newest does not
+// as long as it may still come back.
+func (l *lane) judged(now time.Duration) (results uint32, n int) {
+	results, n = l.results, int(min(l.pings-l.before, window))
 	if n > 0 && results&1 == 0 && now-l.asked < patience {
-		results, n = results>>1, n-1
+		return results >> 1, n - 1
 	}
+	return results, n
+}
+
+// loss is the part of the last pings that did not come back, and of how many.
+func (l *lane) loss(now time.Duration) (lost float64, of int) {
+	results, n := l.judged(now)
 	if n == 0 {
 		return 0, 0
 	}
@@ -119,8 +126,9 @@ func (l *lane) loss(now time.Duration) (lost float64, of int) {
 // lossy reports whether too much gets lost on the way to use it where a relay loses nothing.
 func (l *lane) lossy(now time.Duration) bool {
 	const run = 1<<10 - 1 // as many in a row that came back, and it is good again
+	results, _ := l.judged(now)
 	lost, n := l.loss(now)
-	return n >= enough && lost >= 0.2 && l.results&run != run
+	return n >= enough && lost >= 0.2 && results&run != run
 }
 
 // cost is what the way is judged by: its round trip, made longer by what gets lost.

@@ -1,6 +1,7 @@
 package nat
 
 import (
+	"slices"
 	"time"
 )
 
@@ -31,10 +32,15 @@ func (a *Agent) watch(now time.Duration, ping func(*lane)) {
 	if a.heard >= l.asked {
 		l.unanswered = 0
 	}
-	silent := now-a.heard >= quietAfter && (a.sent > a.heard || l.unanswered > 0)
-	if now >= l.next || silent && now-l.asked >= askEvery || now+keepaliveEarly >= a.keepaliveAt() {
+	before := l.unanswered
+	early := min(keepaliveEarly, a.keepalive/2)
+	switch {
+	case now >= l.next, now >= a.questionAt(), now+early >= a.keepaliveAt():
 		l.next = never
 		ping(l)
+	case now >= a.measureAt(now):
+		ping(l)
+		l.unanswered = before // that is no question: it is asked soon if nothing comes
 	}
 	if l.unanswered < suspectAfter {
 		return
@@ -43,9 +49,25 @@ func (a *Agent) watch(now time.Duration, ping func(*lane)) {
 		a.take(now, other)
 		return
 	}
-	if a.attempts > 0 && l.unanswered == suspectAfter {
+	if before < suspectAfter {
 		a.hope(now)
 	}
+}
+
+// questionAt is when the way in use is asked whether it is one, if nothing comes by it before.
+func (a *Agent) questionAt() time.Duration {
+	if l := a.active; a.sent > a.heard || l.unanswered > 0 {
+		return max(l.asked+askEvery, a.heard+quietAfter)
+	}
+	return never
+}
+
+// measureAt is when the way in use is pinged to see what it is like, as long as there is traffic.
+func (a *Agent) measureAt(now time.Duration) time.Duration {
+	if a.sent == 0 || now-a.sent >= measureEvery {
+		return never
+	}
+	return a.active.asked + measureEvery
 }
 
 // keepaliveAt is by when the way in use is pinged if nothing is sent and heard before.
@@ -81,7 +103,7 @@ func (a *Agent) attemptAt(now time.Duration) time.Duration {
 		return never
 	}
 	if a.active != nil && a.active.Direct() && a.active.unanswered < suspectAfter {
-		if a.busy(now) && a.attempts == 0 && a.untried() {
+		if a.busy(now) && (a.attempts == 0 && a.untried() || a.active.lossy(now) && !a.relayed()) {
 			return a.retry
 		}
 		return never
@@ -102,12 +124,18 @@ func (a *Agent) untried() bool {
 	return false
 }
 
+// relayed reports whether the peer answers through a relay.
+func (a *Agent) relayed() bool {
+	return slices.ContainsFunc(a.lanes, func(l *lane) bool { return !l.Direct() && l.state == Valid })
+}
+
 // attempt begins to look for a better way: the peer is called, if there is a way to do so, and pings go
 // out as soon as it answers.
 func (a *Agent) attempt(now time.Duration) (steps []Step) {
 	a.retry = now + retries[min(a.attempts, len(retries)-1)]
 	a.attempts++
-	if a.active == nil || a.settled() || !a.calls.take(now) {
+	a.prune(now)
+	if a.active == nil || a.Settled(now) || !a.calls.take(now) {
 		a.begin(now)
 		return nil
 	}
@@ -126,9 +154,9 @@ func (a *Agent) attempt(now time.Duration) (steps []Step) {
 	return steps
 }
 
-// settled reports whether the way in use leaves nothing to be desired but perhaps speed.
-func (a *Agent) settled() bool {
-	return a.active != nil && a.active.Direct() && a.active.unanswered == 0
+// Settled reports whether the way in use leaves nothing to be desired but perhaps speed: no relay is needed.
+func (a *Agent) Settled(now time.Duration) bool {
+	return a.active != nil && a.active.Direct() && a.active.unanswered == 0 && !a.active.lossy(now)
 }
 
 // others pings valid ways that are not in use: seldom, unless the one in use leaves something to be
@@ -138,8 +166,10 @@ func (a *Agent) others(now time.Duration, ping func(*lane)) {
 		if l == a.active || l.state != Valid {
 			continue
 		}
-		if l.unanswered >= giveUp && now-l.asked >= patience {
-			l.state, l.next = Idle, never
+		if l.unanswered >= giveUp {
+			if now-l.asked >= patience {
+				l.state, l.next = Idle, never
+			}
 			continue
 		}
 		if now-l.asked >= a.pause(now, l) {
@@ -151,6 +181,8 @@ func (a *Agent) others(now time.Duration, ping func(*lane)) {
 // pause is how long a valid way that is not in use is left alone.
 func (a *Agent) pause(now time.Duration, l *lane) time.Duration {
 	switch {
+	case l.unanswered >= giveUp:
+		return patience
 	case l.unanswered > 0:
 		return 2 * askEvery
 	case a.active != nil && a.active.unanswered > 0 && l.answered <= a.heard:
@@ -184,13 +216,11 @@ func (a *Agent) Deadline(now time.Duration) time.Duration {
 func (a *Agent) due(now time.Duration, l *lane) time.Duration {
 	switch {
 	case l == a.active:
-		next := l.next // keepalives have time until somebody looks anyway
-		if l.unanswered > 0 || a.sent > a.heard {
-			next = min(next, max(l.asked+askEvery, a.heard+quietAfter))
-		}
-		return next
+		return min(l.next, a.questionAt(), a.measureAt(now)) // keepalives have time until somebody looks anyway
 	case l.state == Probing:
 		return l.next
+	case l.state == Valid && l.unanswered >= giveUp:
+		return l.asked + patience
 	case l.state == Valid:
 		if pause := a.pause(now, l); pause != never {
 			return l.asked + pause

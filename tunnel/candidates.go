@@ -16,7 +16,7 @@ import (
 // on that has not given it one towards p yet. A nil p is for anybody.
 func (m *mesh) candidates(now time.Duration, p *peer) (out []wire.Candidate, step int) {
 	seen, step := m.seenAt(now, p)
-	for _, c := range append(m.hosts(), seen...) {
+	for _, c := range slices.Concat(m.hosts(), m.mappedAt(), seen) {
 		known := slices.ContainsFunc(out, func(o wire.Candidate) bool { return o.Addr == c.Addr })
 		if !known && (nat.Usable(c.Addr) || m.loopback(c.Addr)) {
 			out = append(out, c)

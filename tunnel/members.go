@@ -253,12 +253,9 @@ func (m *mesh) open() error {
 		}
 		m.sockets = append(m.sockets, &socket{Conn: conn})
 	}
-	addrs := make([]netip.AddrPort, len(m.sockets))
-	for i, s := range m.sockets {
-		addrs[i] = s.LocalAddr()
-	}
-	m.listens.Store(&addrs)
+	m.ports.homes = len(m.sockets)
 	m.publishSockets()
+	close(m.ready)
 	m.endpoint = session.New(session.Options{
 		Key: o.Key, ID: o.ID, Epoch: o.Epoch, Ciphers: o.Ciphers, Hardware: session.HardwareAES(),
 		Taken: m.taken,

@@ -29,6 +29,7 @@ const (
 // publishes what the loops need as snapshots: each peer's [sender], and the table of sessions.
 type mesh struct {
 	n         *Node
+	ready     chan struct{} // closed when the sockets are open
 	woken     chan struct{}
 	events    chan meshEvent
 	table     atomic.Pointer[map[uint32]*inbound] // sessions that receive, by our index
@@ -53,6 +54,7 @@ type mesh struct {
 	bySession map[*session.Peer]*peer
 	twin      twin // another machine that uses our own key
 	outside   outside
+	ports     ports
 	nearest   nearest
 	relinked  time.Duration // when the links were looked at last
 	planned   time.Duration // when all peers are looked after next, at the latest
@@ -86,7 +88,7 @@ type meshEvent struct {
 
 func newMesh(n *Node) *mesh {
 	m := &mesh{
-		n: n, woken: make(chan struct{}, 1), events: make(chan meshEvent, meshBacklog),
+		n: n, woken: make(chan struct{}, 1), ready: make(chan struct{}), events: make(chan meshEvent, meshBacklog),
 		bySession: make(map[*session.Peer]*peer),
 	}
 	m.desk.limit = float64(n.options.Relay.Limit) / 8
@@ -140,8 +142,12 @@ func (m *mesh) run(ctx context.Context) error {
 		}
 		m.mu.Lock()
 		next := m.tick(m.n.now())
+		deaf := m.ports.due
 		m.mu.Unlock()
 		m.n.regroup()
+		if deaf {
+			m.n.rebind()
+		}
 		timer.Reset(next)
 	}
 }
@@ -192,6 +198,7 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 		m.club.look(now)
 		next = min(next, max(m.club.deadline()-now, meshRest))
 	}
+	m.checkDeaf(now)
 	m.ask(now)
 	next = min(next, max(m.askAt()-now, meshRest))
 	for _, p := range m.peers {

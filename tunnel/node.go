@@ -159,6 +159,7 @@ func (n *Node) Run(ctx context.Context) error {
 		g.Go(func() error { return c.serve(ctx) })
 		g.Go(func() error { return n.hosts(ctx) })
 	}
+	g.Go(func() error { return n.lookAround(ctx) })
 	g.Go(func() error { return n.routes.watch(ctx, n.underlayChanged) })
 	g.Go(func() error {
 		<-ctx.Done()

@@ -18,13 +18,14 @@ import (
 
 // Options is what a [Node] is made of. They must be valid: whoever reads them from a file checks.
 type Options struct {
-	Network  string
-	Name     string           // this node's
-	Seed     []byte           // what the devices' stable addresses are derived from
-	Listen   []netip.AddrPort // the VXLAN sockets; an unspecified address stands for its family
-	Mesh     MeshOptions
-	Relay    RelayOptions
-	Segments []SegmentOptions
+	Network   string
+	Name      string           // this node's
+	Seed      []byte           // what the devices' stable addresses are derived from
+	Listen    []netip.AddrPort // the VXLAN sockets; an unspecified address stands for its family
+	Mesh      MeshOptions
+	Relay     RelayOptions
+	Discovery DiscoveryOptions
+	Segments  []SegmentOptions
 
 	Log    *slog.Logger // nil discards
 	Events *control.Hub // nil tells nobody
@@ -49,6 +50,7 @@ type MeshOptions struct {
 	Listen  []netip.AddrPort // opened when there are peers
 	Ciphers []session.Cipher // allowed; nil allows all
 	Peers   []PeerOptions
+	Rebind  bool     // the port is nobody's wish: another may be tried when nothing comes
 	STUN    []string // host:port of servers to ask when too few peers say where this node is
 
 	// Local gives the addresses of this machine that others may be told, with their networks; nil is

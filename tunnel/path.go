@@ -144,8 +144,9 @@ func (m *mesh) refreshLinks(now time.Duration) {
 			pa.search.SetCeiling(now, m.refreshLink(pa))
 			m.resized(p, before)
 		}
+		p.agent.Ask(now)
 	}
-	m.restart(now)
+	m.wake()
 }
 
 // pathDeadline is when the path may need something.
@@ -245,7 +246,7 @@ func (m *mesh) judge(now time.Duration, p *peer) {
 	case p.agent.Punching():
 		m.setState(p, control.PeerPunching, "")
 	default:
-		m.setState(p, control.PeerRelayed, "")
+		m.setState(p, control.PeerRelayed, m.hindrance(p))
 	}
 }
 

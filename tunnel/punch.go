@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/nat"
+	"github.com/vxmesh/vxmesh/nat/portmap"
 	"github.com/vxmesh/vxmesh/tunnel/drop"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
@@ -43,8 +44,9 @@ type outside struct {
 	reachable bool                         // somebody got through that nothing had been sent to
 	touched   map[netip.Addr]time.Duration // where something was sent, without having been asked
 	restarted time.Duration
-	local     []netip.Prefix // of this machine
-	looked    time.Duration  // when that was so
+	mapped    portmap.Mapping // what the router opened; the zero value for nothing
+	local     []netip.Prefix  // of this machine
+	looked    time.Duration   // when that was so
 }
 
 // touch notes that something is sent to an address that has not proven to be a peer's.

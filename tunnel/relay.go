@@ -166,6 +166,9 @@ func (l *meshlink) relay(in *inbound, plain []byte, tos uint8) {
 	}
 	if cause != 0 {
 		in.peer.dropPeer(drop.NotRelayed)
+		if cause == wire.CauseLimit { // as a full queue would: that is no reason to look for another relay
+			return
+		}
 		answer := wire.Unreached{Node: tag, Cause: cause}.Append(nil)
 		_, _ = in.peer.sendControl(in.t, l.way, answer) // it finds out by itself
 		return

@@ -131,8 +131,7 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8, now time.Dura
 		return drop.TooBig
 	}
 	each := snd.overhead()
-	total := plan.Total() + plan.Count*each
-	if len(z.arena)-z.used < total {
+	if len(z.arena)-z.used < plan.Total()+plan.Count*each {
 		z.flush()
 	}
 	counter, ok := snd.t.Reserve(plan.Count)
@@ -140,25 +139,22 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8, now time.Dura
 		pr.want()
 		return drop.NoSession
 	}
-	var outer uint64
-	if !snd.direct() {
-		if outer, ok = snd.viaT.Reserve(plan.Count); !ok || snd.viaT.Expired(now) {
-			snd.via.want()
-			return drop.NoSession
-		}
+	outer, ok := snd.reserveOuter(plan.Count, now)
+	if !ok {
+		return drop.NoSession
 	}
 	start := z.used
 	h := wire.Header{Index: snd.t.RemoteIndex(), VNI: m.vni, Counter: counter, Flags: m.flags}
 	for i := range plan.Count {
 		h.Chunk, h.Counter, h.Last = uint8(i), counter+uint64(i), i == plan.Count-1
+		if snd.direct() {
+			z.chunk(snd, m, &plan, h)
+			continue
+		}
 		at := z.used
-		if !snd.direct() {
-			z.used += wire.HeaderLen + wire.RelayLen
-		}
+		z.used += wire.HeaderLen + wire.RelayLen
 		z.chunk(snd, m, &plan, h)
-		if !snd.direct() {
-			z.wrap(snd, at, outer+uint64(i))
-		}
+		z.wrap(snd, at, outer+uint64(i))
 	}
 	pr.txDatagrams.Add(uint64(plan.Count))
 	if plan.Count > 1 || plan.Size == snd.payload {
@@ -168,6 +164,22 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8, now time.Dura
 	w := way{sock: snd.sock, to: &pr.party, mode: meshMode}
 	z.out.add(z.arena, start, z.used, plan.Len(0)+each, &out, &w)
 	return drop.None
+}
+
+// reserveOuter takes counters of the session with the relay for n datagrams, if there is one. The way to
+// it is watched as if something had been sent to itself.
+func (s *sender) reserveOuter(n int, now time.Duration) (counter uint64, ok bool) {
+	if s.direct() {
+		return 0, true
+	}
+	if counter, ok = s.viaT.Reserve(n); !ok || s.viaT.Expired(now) {
+		s.via.want()
+		return 0, false
+	}
+	if s.via.sentAt.Load() != int64(now) {
+		s.via.sentAt.Store(int64(now))
+	}
+	return counter, true
 }
 
 // chunk seals the chunk that h says, behind those before it. Chunks that are not simply a part of

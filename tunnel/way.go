@@ -33,9 +33,13 @@ func (m *mesh) socket(number uint8) *socket {
 
 // wayTo is the way to an address, from the first socket of its family; false when there is none.
 func (m *mesh) wayTo(to netip.AddrPort) (nat.Way, bool) {
-	for i, s := range m.sockets {
+	first := 0
+	if m.ports.spare {
+		first = m.ports.homes
+	}
+	for i, s := range m.sockets[first:] {
 		if s.Is6() == to.Addr().Is6() {
-			return nat.Way{Socket: uint8(i), Addr: to}, true
+			return nat.Way{Socket: uint8(first + i), Addr: to}, true
 		}
 	}
 	return nat.Way{}, false
@@ -156,8 +160,13 @@ func (e *meshEvent) origin() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(ip), uint16(e.way.Relay[0])<<8|uint16(e.way.Relay[1])|1)
 }
 
-// addsSocket numbers the sockets that were opened.
+// publishSockets tells the loops which sockets there are, and where they listen.
 func (m *mesh) publishSockets() {
 	list := slices.Clone(m.sockets)
 	m.opened.Store(&list)
+	addrs := make([]netip.AddrPort, len(list))
+	for i, s := range list {
+		addrs[i] = s.LocalAddr()
+	}
+	m.listens.Store(&addrs)
 }

@@ -107,32 +107,55 @@ func (m *mesh) summary(p *peer) string {
 	return s
 }
 
-// obstacle says why a peer is reached through a relay and not directly.
+// obstacle says why a peer is reached through a relay and not directly, as the end of a sentence.
 func (m *mesh) obstacle(p *peer) string {
+	why := m.hindrance(p)
+	if why == "lossy" {
+		for _, s := range p.agent.Candidates(m.n.now()) {
+			if s.Direct() && s.State == nat.Valid {
+				return fmt.Sprintf("%.0f %% of the pings to %s get lost", 100*s.Loss, s.Addr)
+			}
+		}
+	}
+	return obstacles[why]
+}
+
+// obstacles are the reasons of a peer that a relay is needed for, as the end of a sentence.
+var obstacles = map[string]string{
+	"no_address": "no address of it is known",
+	"lossy":      "too many pings to it get lost",
+	"punching":   "the direct way is being looked for",
+	"nat_both":   "the NATs of both give every destination another port",
+	"nat_here":   "the NAT here gives every destination another port, and the one there lets nobody in unasked",
+	"nat_there":  "the NAT there gives every destination another port, and the one here lets nobody in unasked",
+	"no_answer":  "none of its addresses answers",
+}
+
+// hindrance is why a peer is reached through a relay, in a word.
+func (m *mesh) hindrance(p *peer) string {
 	now := m.n.now()
 	direct := slices.DeleteFunc(p.agent.Candidates(now), func(s nat.Status) bool { return !s.Direct() })
-	lossy := slices.IndexFunc(direct, func(s nat.Status) bool { return s.State == nat.Valid })
-	varies, theirs := m.outside.observer.Varies(now), false
-	for i, s := range direct {
-		theirs = theirs || s.Kind == nat.KindForwarded || slices.ContainsFunc(direct[:i], func(o nat.Status) bool {
-			return o.Kind == nat.KindReflexive && s.Kind == nat.KindReflexive && o.Addr.Addr() == s.Addr.Addr()
-		})
-	}
+	here, there := m.outside.observer.Varies(now), varies(direct)
 	switch {
 	case len(direct) == 0:
-		return "no address of it is known"
-	case lossy >= 0:
-		return fmt.Sprintf("%.0f %% of the pings to %s get lost", 100*direct[lossy].Loss, direct[lossy].Addr)
+		return "no_address"
+	case slices.ContainsFunc(direct, func(s nat.Status) bool { return s.State == nat.Valid }):
+		return "lossy"
 	case p.agent.Punching():
-		return "the direct way is being looked for"
-	case varies && theirs:
-		return "the NATs of both give every destination another port"
-	case varies:
-		return "the NAT here gives every destination another port, and the one there lets nobody in unasked"
-	case theirs:
-		return "the NAT there gives every destination another port, and the one here lets nobody in unasked"
+		return "punching"
+	case here && there:
+		return "nat_both"
+	case here:
+		return "nat_here"
+	case there:
+		return "nat_there"
 	}
-	return "none of its addresses answers"
+	return "no_answer"
+}
+
+// varies reports whether a peer has said that its NAT gives every destination another port.
+func varies(list []nat.Status) bool {
+	return slices.ContainsFunc(list, func(s nat.Status) bool { return s.Kind == nat.KindForwarded })
 }
 
 // sentences are the reasons of a peer that is down, as the end of a sentence.

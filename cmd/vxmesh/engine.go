@@ -18,6 +18,10 @@ func engineOptions(cfg *config.Config, id *nodeIdentity) tunnel.Options {
 	o := tunnel.Options{
 		Network: cfg.Network.Name, Name: nodeName(cfg), Seed: id.Seed(),
 		Listen: listenAddrs(cfg.Listen.VXLAN), Mesh: meshOptions(cfg, id), Relay: relayOptions(cfg),
+		Discovery: tunnel.DiscoveryOptions{
+			Watch: true, LAN: cfg.Discovery.LAN, Portmap: cfg.Discovery.Portmap,
+			Offered: func(name string) bool { return offered(cfg, name) },
+		},
 	}
 	for i := range cfg.Segments {
 		o.Segments = append(o.Segments, segmentOptions(&cfg.Segments[i], cfg.Peers))
@@ -51,7 +55,7 @@ func meshOptions(cfg *config.Config, id *nodeIdentity) tunnel.MeshOptions {
 		listen = []config.ListenAddr{{Port: id.Port()}}
 	}
 	o := tunnel.MeshOptions{
-		Key: id.PrivateKey(), ID: id.ID(), Epoch: id.epoch,
+		Key: id.PrivateKey(), ID: id.ID(), Epoch: id.epoch, Rebind: len(cfg.Listen.Mesh) == 0,
 		Listen: listenAddrs(listen), Ciphers: ciphers[cfg.Security.Cipher],
 		Local: func() []netip.Prefix { return interfacePrefixes(cfg) },
 	}
