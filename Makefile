@@ -56,6 +56,13 @@ lab: ## only the lab: real namespaces and the kernel's own vxlan device; root
 lab-long: ## the lab's cases that take as long as keys live (5 min); root
 	$(GO) test -tags lab,lablong -count=1 -timeout 15m -run 'Rekey|Suspended' ./lab
 
+.PHONY: natlab
+natlab: ## only what finds ways through NATs: all pairs, what happens to them, and the table of docs/nat.md; root
+	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
+	{ $(GO) test -tags lab,lablong -count=1 -timeout 40m -v -run NAT ./lab/... 2>&1; echo "exit $$?"; } | \
+		tee "$$log" | grep -E '^ *--- |^(ok|FAIL|panic)'; \
+	awk -f lab/nattable.awk "$$log" && grep -q '^exit 0$$' "$$log"
+
 .PHONY: no-lab
 no-lab:
 	@echo 'The lab was left out: it needs root. Run it with:'
@@ -83,9 +90,11 @@ fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)
 	done
 
 .PHONY: mutate
-mutate: ## change every condition of what decides whom to trust, and see that a test notices; takes minutes
+mutate: ## change every condition of what decides whom to trust and which way to take, and see that a test notices; takes minutes
 	$(GO) run ./internal/mutate ./tunnel/session
 	$(GO) run ./internal/mutate ./tunnel/roster
+	$(GO) run ./internal/mutate ./nat
+	$(GO) run ./internal/mutate ./nat/stun
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck, complexity, and the rules of the layout

@@ -187,12 +187,18 @@ func TestProtocolExample(t *testing.T) {
 	}
 	v := vectorOf(t, "aes-256-gcm")
 	k := newTalk(v)
+	ways := waysOf(t)
+	k.send(wire.Header{}, chunk.Plan{Size: len(ways["relay"]), Count: 1}, ways["relay"])
+	k.send(wire.Header{}, chunk.Plan{Size: len(ways["call"]), Count: 1}, ways["call"])
 	datagrams := append([][]byte{
 		v["message_1"], v["cookie_message"], v["message_2"], v["datagram_initiator_to_responder"],
 	}, k.datagrams...)
+	datagrams = append(datagrams, ways["opener"], ways["hello"])
 	want := dump(t, string(page), "datagram", datagrams)
 	want = dump(t, want, "payload", [][]byte{v["payload_1"], v["payload_2"]})
 	want = dump(t, want, "plaintext", k.plaintexts)
+	want = dump(t, want, "message", [][]byte{ways["relayed"], ways["unreached"], ways["answer"]})
+	want = dump(t, want, "stun", [][]byte{ways["question"], ways["reply"]})
 	want = list(t, want, v)
 	if diff := cmp.Diff(want, string(page)); diff != "" {
 		t.Errorf("UPDATE_GOLDEN=1 mends it: %s", diff)

@@ -81,7 +81,9 @@ const (
 	header1 = "08000000 00000001" // handshake message 1
 	header2 = "08000000 00000002"
 	header3 = "08000000 00000003"
-	header4 = "08000000 00000004"
+	header4 = "08000000 00000004" // HELLO
+	header5 = "08000000 00000005" // opener
+	header6 = "08000000 00000006"
 	data    = "08123456 00109278" // session 0x12345678, VNI 4242
 	control = "08123456 00000078"
 )
@@ -161,7 +163,10 @@ func TestDissectorMerged(t *testing.T) {
 func TestDissectorRemarks(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ datagram, info, remark string }{
-		{header4 + "00*8", "Reserved", "Reserved: every node drops it"},
+		{header4 + " 00*8", "HELLO", "The length is not that of its kind"},
+		{header5 + " 00*9", "Opener", "The length is not that of its kind"},
+		{header5 + " 00*7 01", "Opener", "This has to be zero"},
+		{header6 + " 00*8", "Reserved", "Reserved: every node drops it"},
 		{"08000000 000000ff 00*8", "Reserved", "Reserved: every node drops it"},
 		{header1 + "00*535", "Handshake 1", "The length is not that of its kind"},
 		{header2 + "00*489", "Handshake 2", "The length is not that of its kind"},
@@ -254,8 +259,62 @@ func TestDissectorExample(t *testing.T) {
 	}
 	got := tshark(t, "", "vxmesh.kind vxmesh.vni vxmesh.counter _ws.expert.message", datagrams...)
 	want := []string{
-		"1|0||", "3|0||", "2|0||", "6|7|0|", "5|0|1|", "6|4242|2|", "6|4242|3|", "6|4242|4|",
+		"1|0||", "3|0||", "2|0||", "8|7|0|", "7|0|1|", "8|4242|2|", "8|4242|3|", "8|4242|4|",
+		"7|0|5|", "7|0|6|", "5|0||",
+		"4|0||",
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// HELLOs are known by their port.
+func TestDissectorHello(t *testing.T) {
+	t.Parallel()
+	hello := bytesOf(t, header4+" 01 a1*8 b2*8 7c85")
+	got := tshark(t, "-d udp.port==59999,vxmesh", "_ws.col.Info vxmesh.kind vxmesh.hello.version "+
+		"vxmesh.hello.network vxmesh.hello.node vxmesh.hello.port", hello)
+	want := []string{"HELLO, listens on port 31877|4|1|" + strings.Repeat("a1", 8) + "|" +
+		strings.Repeat("b2", 8) + "|31877"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What control messages say is shown to who has opened them.
+func TestDissectorControl(t *testing.T) {
+	t.Parallel()
+	tag, mapped, six := "c0c1c2c3c4c5c6c7", " 00*10 ffff c6336407 ", " 20010db8 00*11 10 "
+	inner := data + "000000000000 80 00 aa*3 bb*16"
+	cases := []struct{ message, want string }{
+		{"01 0102030405060708 00*20", "Ping|0x0102030405060708|||||||"},
+		{"02 0102030405060708" + mapped + "7c85 00*7 05", "Pong, sees it at 198.51.100.7:31877|" +
+			"0x0102030405060708||||198.51.100.7|31877||"},
+		{"04" + six + "0001", "Conflict with [2001:db8::10]:1||||||1||"},
+		{"05" + tag + inner, "Relay " + tag + ": Data VNI 4242 to 12345678, counter 0||" + tag + "|||||0x12345678|"},
+		{"06" + tag + inner, "Relayed " + tag + ": Data VNI 4242 to 12345678, counter 0||" + tag + "|||||0x12345678|"},
+		{"07" + tag + "03", "Unreached " + tag + ": Relays as much as it may||" + tag + "|3|||||"},
+		{
+			"0c 0102030405060708 ff 02 64" + six + "7c85 50" + mapped + "9c43",
+			"Call: ipv6 [2001:db8::10]:31877, reflexive 198.51.100.7:40003|0x0102030405060708||" +
+				"|-1|198.51.100.7|31877,40003||",
+		},
+		{"0d 0102030405060708 00 00", "Answer: |0x0102030405060708|||0||||"},
+		{
+			"0d 0102030405060708 00 01", "Answer|0x0102030405060708|||0||||" +
+				"The length is not that of its type",
+		},
+		{"07" + tag, "Unreached||||||||The length is not that of its type"},
+		{"09 aa*9", "Summary||||||||"},
+	}
+	var messages [][]byte
+	var want []string
+	for _, c := range cases {
+		messages, want = append(messages, bytesOf(t, c.message)), append(want, c.want)
+	}
+	got := tshark(t, "-d udp.port==59999,vxmesh_control", "_ws.col.Info vxmesh_control.number "+
+		"vxmesh_control.node vxmesh_control.cause vxmesh_control.step vxmesh_control.address4 "+
+		"vxmesh_control.port vxmesh.index _ws.expert.message", messages...)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

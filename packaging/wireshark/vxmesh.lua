@@ -1,20 +1,27 @@
 -- Shows in Wireshark what vxmesh nodes say to each other, as far as it can be read without keys: who
 -- a datagram is for, its segment, its place among others, and the parts of handshakes. docs/protocol.md
 -- describes every byte. STUN on the same port is left to Wireshark's own dissector.
+--
+-- What control messages say is sealed. Where somebody has opened one, "Decode As" vxmesh_control shows it.
 
 local vxmesh = Proto("vxmesh", "vxmesh sealed VXLAN")
+local control = Proto("vxmesh_control", "vxmesh control message, opened")
 
 local HEADER_LEN, TAG_LEN = 16, 16
 local MESSAGE1_LEN, MESSAGE2_LEN, COOKIE_LEN = 544, 496, 73
+local HELLO_LEN, OPENER_LEN = 27, 16
 local MIN_INDEX = 256
-local VXLAN_PORT = 4789
+local VXLAN_PORT, HELLO_PORT = 4789, 21586
 
 local udp_port = DissectorTable.get("udp.port")
 
-local PLAIN, HANDSHAKE1, HANDSHAKE2, COOKIE, RESERVED, CONTROL, DATA = 0, 1, 2, 3, 4, 5, 6
+-- The first are indices; the others are what the rest of them can be.
+local PLAIN, HANDSHAKE1, HANDSHAKE2, COOKIE, HELLO, OPENER = 0, 1, 2, 3, 4, 5
+local RESERVED, CONTROL, DATA = 6, 7, 8
 local kinds = {
   [PLAIN] = "Plain VXLAN", [HANDSHAKE1] = "Handshake 1", [HANDSHAKE2] = "Handshake 2",
-  [COOKIE] = "Cookie", [RESERVED] = "Reserved", [CONTROL] = "Control", [DATA] = "Data",
+  [COOKIE] = "Cookie", [HELLO] = "HELLO", [OPENER] = "Opener", [RESERVED] = "Reserved",
+  [CONTROL] = "Control", [DATA] = "Data",
 }
 
 local f = {
@@ -43,6 +50,11 @@ local f = {
   mac2 = ProtoField.bytes("vxmesh.mac2", "MAC 2"),
   nonce = ProtoField.bytes("vxmesh.cookie.nonce", "Nonce"),
   cookie = ProtoField.bytes("vxmesh.cookie.sealed", "Sealed cookie"),
+
+  hello_version = ProtoField.uint8("vxmesh.hello.version", "Version", base.DEC),
+  hello_network = ProtoField.bytes("vxmesh.hello.network", "Network's tag of the day"),
+  hello_node = ProtoField.bytes("vxmesh.hello.node", "Node's tag of the day"),
+  hello_port = ProtoField.uint16("vxmesh.hello.port", "Mesh port", base.DEC),
 
   datagram = ProtoField.bytes("vxmesh.datagram", "Datagram"),
 }
@@ -142,6 +154,24 @@ local function dissect_cookie(tvb, tree)
   return string.format(", to %08x", tvb(8, 4):uint())
 end
 
+local function dissect_hello(tvb, tree)
+  if not has_length(tvb, tree, HELLO_LEN) then
+    return ""
+  end
+  tree:add(f.hello_version, tvb(8, 1))
+  tree:add(f.hello_network, tvb(9, 8))
+  tree:add(f.hello_node, tvb(17, 8))
+  tree:add(f.hello_port, tvb(25, 2))
+  return string.format(", listens on port %d", tvb(25, 2):uint())
+end
+
+local function dissect_opener(tvb, tree)
+  if has_length(tvb, tree, OPENER_LEN) then
+    add_zeros(tree, tvb(8, 8))
+  end
+  return ""
+end
+
 -- possible reports whether a data header says nothing that contradicts itself.
 local function possible(tvb)
   local place, flags = tvb(14, 1):uint(), tvb(15, 1):uint()
@@ -191,6 +221,7 @@ end
 
 local bodies = {
   [HANDSHAKE1] = dissect_handshake1, [HANDSHAKE2] = dissect_handshake2, [COOKIE] = dissect_cookie,
+  [HELLO] = dissect_hello, [OPENER] = dissect_opener,
   [CONTROL] = dissect_data, [DATA] = dissect_data,
 }
 
@@ -273,6 +304,7 @@ local shapes = {
   [HANDSHAKE1] = { length = MESSAGE1_LEN, zeros = { 12, 4 } },
   [HANDSHAKE2] = { length = MESSAGE2_LEN, zeros = { 480, 16 } },
   [COOKIE] = { length = COOKIE_LEN, zeros = { 12, 4 } },
+  [OPENER] = { length = OPENER_LEN, zeros = { 8, 8 } },
 }
 
 -- looks_ours is stricter than is_ours: on a port that nobody named, it must be no other protocol.
@@ -301,6 +333,128 @@ vxmesh:register_heuristic("udp", function(tvb, pinfo, root)
 end)
 
 udp_port:add_for_decode_as(vxmesh)
+udp_port:add(HELLO_PORT, vxmesh)
+
+-- What control messages say, once they are opened.
+
+local types = {
+  [1] = "Ping", [2] = "Pong", [3] = "Close", [4] = "Conflict", [5] = "Relay", [6] = "Relayed",
+  [7] = "Unreached", [8] = "Items", [9] = "Summary", [10] = "Digest", [11] = "Want", [12] = "Call",
+  [13] = "Answer", [16] = "Redeem", [17] = "Grant", [18] = "Refusal",
+}
+local causes = { [1] = "No session with it", [2] = "Does not relay", [3] = "Relays as much as it may" }
+local candidate_kinds = {
+  [10] = "relay", [60] = "predicted", [70] = "host", [75] = "learned", [78] = "forwarded",
+  [80] = "reflexive", [85] = "mapped", [90] = "static", [95] = "public", [100] = "ipv6", [110] = "lan",
+}
+
+local c = {
+  type = ProtoField.uint8("vxmesh_control.type", "Type", base.DEC, types),
+  number = ProtoField.uint64("vxmesh_control.number", "Number", base.HEX),
+  address = ProtoField.ipv6("vxmesh_control.address", "Address"),
+  address4 = ProtoField.ipv4("vxmesh_control.address4", "IPv4 address"),
+  port = ProtoField.uint16("vxmesh_control.port", "Port", base.DEC),
+  received = ProtoField.uint64("vxmesh_control.received", "Received", base.DEC),
+  node = ProtoField.bytes("vxmesh_control.node", "Node's tag"),
+  cause = ProtoField.uint8("vxmesh_control.cause", "Cause", base.DEC, causes),
+  step = ProtoField.int8("vxmesh_control.step", "Step of the NAT's ports", base.DEC),
+  count = ProtoField.uint8("vxmesh_control.count", "Candidates", base.DEC),
+  candidate = ProtoField.bytes("vxmesh_control.candidate", "Candidate"),
+  candidate_kind = ProtoField.uint8("vxmesh_control.candidate.kind", "Kind", base.DEC, candidate_kinds),
+}
+control.fields = c
+
+local control_length = ProtoExpert.new("vxmesh_control.length", "The length is not that of its type",
+  expert.group.MALFORMED, expert.severity.ERROR)
+control.experts = { control_length }
+
+-- add_address shows address 16 and port 2, and gives them as text.
+local function add_address(tree, tvb, at)
+  tree:add(c.address, tvb(at, 16))
+  local text = string.format("[%s]", tostring(tvb(at, 16):ipv6()))
+  if all_zero(tvb(at, 10)) and tvb(at + 10, 2):uint() == 0xffff then
+    tree:add(c.address4, tvb(at + 12, 4))
+    text = tostring(tvb(at + 12, 4):ipv4())
+  end
+  tree:add(c.port, tvb(at + 16, 2))
+  return string.format("%s:%d", text, tvb(at + 16, 2):uint())
+end
+
+local function dissect_relay(tvb, pinfo, tree, root)
+  tree:add(c.node, tvb(1, 8))
+  local inner = tvb(9):tvb()
+  vxmesh.dissector(inner, pinfo, root)
+  if not is_ours(inner) then
+    return " " .. tvb(1, 8):bytes():tohex(true)
+  end
+  return string.format(" %s: %s", tvb(1, 8):bytes():tohex(true), tostring(pinfo.cols.info))
+end
+
+local function dissect_call(tvb, _, tree)
+  tree:add(c.number, tvb(1, 8))
+  tree:add(c.step, tvb(9, 1))
+  tree:add(c.count, tvb(10, 1))
+  local count = tvb(10, 1):uint()
+  if tvb:len() ~= 11 + 19 * count then
+    tree:add_proto_expert_info(control_length)
+    return ""
+  end
+  local all = {}
+  for i = 0, count - 1 do
+    local at = 11 + 19 * i
+    local item = tree:add(c.candidate, tvb(at, 19))
+    item:add(c.candidate_kind, tvb(at, 1))
+    local kind = tvb(at, 1):uint()
+    local line = (candidate_kinds[kind] or kind) .. " " .. add_address(item, tvb, at + 1)
+    item:set_text("Candidate: " .. line)
+    all[#all + 1] = line
+  end
+  return ": " .. table.concat(all, ", ")
+end
+
+local messages = {
+  [1] = { 9, function(tvb, _, tree)
+    tree:add(c.number, tvb(1, 8))
+    return ""
+  end },
+  [2] = { 35, function(tvb, _, tree)
+    tree:add(c.number, tvb(1, 8))
+    local seen = add_address(tree, tvb, 9)
+    tree:add(c.received, tvb(27, 8))
+    return ", sees it at " .. seen
+  end },
+  [4] = { 19, function(tvb, _, tree) return " with " .. add_address(tree, tvb, 1) end },
+  [5] = { 10, dissect_relay },
+  [6] = { 10, dissect_relay },
+  [7] = { 10, function(tvb, _, tree)
+    tree:add(c.node, tvb(1, 8))
+    tree:add(c.cause, tvb(9, 1))
+    return string.format(" %s: %s", tvb(1, 8):bytes():tohex(true), causes[tvb(9, 1):uint()] or "?")
+  end },
+  [12] = { 11, dissect_call },
+  [13] = { 11, dissect_call },
+}
+
+function control.dissector(tvb, pinfo, root)
+  if tvb:len() == 0 or not types[tvb(0, 1):uint()] then
+    return 0
+  end
+  local tree = root:add(control, tvb())
+  tree:add(c.type, tvb(0, 1))
+  local name, message = types[tvb(0, 1):uint()], messages[tvb(0, 1):uint()]
+  local line = name
+  if message and tvb:len() < message[1] then
+    tree:add_proto_expert_info(control_length)
+  elseif message then
+    line = name .. message[2](tvb, pinfo, tree, root)
+  end
+  pinfo.cols.protocol = "vxmesh control"
+  pinfo.cols.info = line
+  tree:append_text(": " .. line)
+  return tvb:len()
+end
+
+udp_port:add_for_decode_as(control)
 
 local registered = ""
 function vxmesh.prefs_changed()
