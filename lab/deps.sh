@@ -4,7 +4,7 @@
 # daemons, inside namespaces.
 set -eu
 
-[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd miniupnpd
+[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd miniupnpd turnserver
 
 missing=
 for tool; do
@@ -16,6 +16,7 @@ for tool; do
 	ovs-vswitchd) package=openvswitch-switch ;;
 	nft) package=nftables ;;
 	miniupnpd) package=miniupnpd-nftables ;;
+	turnserver | turnutils_*) package=coturn ;;
 	*) package=$tool ;;
 	esac
 	missing="$missing $package"

@@ -63,6 +63,8 @@ var clientCommands = [][]string{
 	{"peers"},
 	{"ping", "nas"},
 	{"why", "nas"},
+	{"netcheck"},
+	{"ping", "nas", "--paths"},
 	{"hosts"},
 	{"peer", "show", "nas"},
 }
@@ -331,6 +333,8 @@ func TestOneObjectOfJSON(t *testing.T) {
 		"reload":                             control.SchemaReload,
 		"peers":                              control.SchemaPeers,
 		"why office":                         control.SchemaWhy,
+		"netcheck":                           control.SchemaNetcheck,
+		"ping nas --paths":                   control.SchemaPingPaths,
 		"hosts":                              "vxmesh.hosts/1",
 		"peer show nas":                      "vxmesh.peer/1",
 		"ping nas -c 2 -i 10ms":              "vxmesh.ping_summary/1",

@@ -148,10 +148,11 @@ func (d *daemon) reloadOnSignal(ctx context.Context) error {
 // backend is the daemon as clients see it.
 func (d *daemon) backend() control.Backend {
 	return control.Backend{
-		Status:  d.status,
-		Peers:   d.node.Peers,
-		Ping:    d.node.Ping,
-		Why:     d.node.Why,
+		Status:   d.status,
+		Peers:    d.node.Peers,
+		Ping:     d.node.Ping,
+		Why:      d.node.Why,
+		Netcheck: d.node.Netcheck, PingPaths: d.node.PingPaths,
 		Members: d.members, Publish: d.publish,
 		FDB:    d.node.FDB,
 		Stats:  d.node.Stats,

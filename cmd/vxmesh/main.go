@@ -33,6 +33,7 @@ var commands = []func(*globals) *cobra.Command{
 	newPeerCmd,
 	newPingCmd,
 	newWhyCmd,
+	newNetcheckCmd,
 	newHostsCmd,
 	newFDBCmd,
 	newStatsCmd,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,17 +42,21 @@ type pingSummary struct {
 func newPingCmd(g *globals) *cobra.Command {
 	var p pinger
 	var timeout time.Duration
+	var paths bool
 	cmd := &cobra.Command{
 		Use:   "ping PEER",
 		Short: "Send sealed echoes to a peer",
 		Long: "Sends sealed echoes to a peer, over the path that its traffic takes, until it is\n" +
 			"interrupted. Ends with exit code 1 when none came back. No host needs an address in the\n" +
-			"segment for it.",
-		Example: "  vxmesh ping nas\n  vxmesh ping nas -c 3 -i 200ms\n  vxmesh ping nas -c 1 -s 1500",
-		Args:    takes(1, 1),
+			"segment for it. With --paths it sends three by every way there is to the peer, and ends.",
+		Example: "  vxmesh ping nas\n  vxmesh ping nas -c 3 -i 200ms\n  vxmesh ping nas -c 1 -s 1500\n" +
+			"  vxmesh ping nas --paths",
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.request.Peer, p.request.TimeoutSeconds = args[0], timeout.Seconds()
 			switch {
+			case paths && (cmd.Flags().Changed("count") || cmd.Flags().Changed("interval")):
+				return usageError(cmd, "--paths goes with neither --count nor --interval")
 			case p.count < 1 && cmd.Flags().Changed("count"):
 				return usageError(cmd, "--count is at least 1, not %d", p.count)
 			case p.interval < minInterval:
@@ -68,6 +73,9 @@ func newPingCmd(g *globals) *cobra.Command {
 				return err
 			}
 			p.client = c
+			if paths {
+				return p.paths(cmd.Context(), cmd.OutOrStdout(), g.json)
+			}
 			return p.run(cmd.Context(), cmd.OutOrStdout(), g.json)
 		},
 	}
@@ -76,7 +84,42 @@ func newPingCmd(g *globals) *cobra.Command {
 	flags.DurationVarP(&p.interval, "interval", "i", time.Second, "from one to the next")
 	flags.IntVarP(&p.request.Size, "size", "s", 0, "bytes of the outer IP packet")
 	flags.DurationVarP(&timeout, "timeout", "W", time.Second, "wait so long for each")
+	flags.BoolVar(&paths, "paths", false, "try every way to the peer")
 	return cmd
+}
+
+// paths tries every way.
+func (p *pinger) paths(ctx context.Context, w io.Writer, asJSON bool) error {
+	r, err := p.client.PingPaths(ctx, p.request)
+	if err != nil {
+		return peerError(ctx, p.client, p.request.Peer, err)
+	}
+	if err := answer(w, asJSON, r, pathsText); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(r.Paths, func(p control.PingPath) bool { return p.Answered }) {
+		return &cmdError{code: exitFailed}
+	}
+	return nil
+}
+
+func pathsText(r control.PingPaths) string {
+	var t table
+	t.add("WAY", "KNOWN", "RTT", "USE")
+	for _, p := range r.Paths {
+		rtt, use := "no answer", ""
+		switch {
+		case p.Answered:
+			rtt = milliseconds(p.RTTSeconds)
+		case p.Reason != "":
+			rtt = p.Reason
+		}
+		if p.InUse {
+			use = "in use"
+		}
+		t.add(p.Address, p.Kind, rtt, use)
+	}
+	return t.String()
 }
 
 // run sends until the count is reached or ctx ends. Only what a further echo cannot mend is an

@@ -18,6 +18,11 @@ type Backend struct {
 	// A peer that there is not is CodeNotFound, here and in Why.
 	Ping func(ctx context.Context, r PingRequest) (PingReply, error)
 	Why  func(peer string) (Why, error)
+	// PingPaths sends sealed echoes by every way and waits for them. At the end of ctx it returns what
+	// has come back until then.
+	PingPaths func(ctx context.Context, r PingRequest) (PingPaths, error)
+	// Netcheck tests for up to 3 seconds how the node is connected.
+	Netcheck func(ctx context.Context) (Netcheck, error)
 
 	Members func() Members
 	Publish func(Publish) error

@@ -14,6 +14,8 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/publish", s.publish)
 	mux.HandleFunc("GET /v1/why", s.why)
 	mux.HandleFunc("POST /v1/ping", s.ping)
+	mux.HandleFunc("POST /v1/ping/paths", s.pingPaths)
+	mux.HandleFunc("GET /v1/netcheck", s.netcheck)
 	mux.HandleFunc("GET /v1/fdb", s.fdb)
 	mux.HandleFunc("GET /v1/stats", s.stats)
 	mux.HandleFunc("GET /v1/log", s.log)

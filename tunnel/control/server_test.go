@@ -133,6 +133,8 @@ func TestEmptyIsNeverNull(t *testing.T) {
 		control.FDBResult{},
 		control.Why{Peer: control.Peer{Path: &control.Path{}}},
 		control.PingReply{},
+		control.Netcheck{},
+		control.PingPaths{},
 		&control.Error{},
 	} {
 		b, err := json.Marshal(v)

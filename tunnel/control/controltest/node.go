@@ -34,13 +34,14 @@ type Node struct {
 	requests []any
 	reloads  control.ReloadResult
 	members  control.Members
+	netcheck control.Netcheck
 }
 
 // New gives a node of network "home" that is up.
 func New() *Node {
 	return &Node{
 		Events: &control.Hub{}, Log: control.NewLogBuffer(slog.LevelDebug), status: Status(),
-		members: Members(),
+		members: Members(), netcheck: Netcheck(),
 		reloads: control.ReloadResult{Network: "home"},
 	}
 }
@@ -76,6 +77,11 @@ func (n *Node) Backend() control.Backend {
 		},
 		Ping: n.ping,
 		Why:  n.why,
+		Netcheck: func(context.Context) (c control.Netcheck, err error) {
+			n.locked(func() { c, err = n.netcheck, n.refusal })
+			return c, err
+		},
+		PingPaths: n.pingPaths,
 		Members: func() (m control.Members) {
 			n.locked(func() { m = n.members })
 			return m

@@ -97,3 +97,26 @@ func (n *Node) peer(name string) (p control.Peer, err error) {
 	})
 	return p, err
 }
+
+// pingPaths is [Node.ping] by the addresses that why tells of.
+func (n *Node) pingPaths(_ context.Context, r control.PingRequest) (out control.PingPaths, err error) {
+	n.locked(func() { n.requests = append(n.requests, r) })
+	why, err := n.why(r.Peer)
+	if err != nil {
+		return out, err
+	}
+	if why.Peer.Path == nil {
+		return out, control.Errorf(control.CodeTimeout, "%s is down: nothing answers at its addresses", r.Peer)
+	}
+	out.Peer = r.Peer
+	for _, c := range why.Candidates {
+		out.Paths = append(out.Paths, control.PingPath{
+			Address: c.Address, Kind: c.Kind, InUse: c.State == control.CandidateInUse,
+			Answered: c.RTTSeconds > 0, RTTSeconds: c.RTTSeconds,
+		})
+	}
+	out.Paths = append(out.Paths, control.PingPath{
+		Address: "via vps1", Kind: control.CandidateRelay, Answered: true, RTTSeconds: 0.031,
+	})
+	return out, nil
+}
