@@ -33,10 +33,12 @@ const (
 	// owns the agent looks at it so often at least.
 	keepaliveEarly = time.Second
 	// measureEvery is how often the way in use is pinged while there is traffic: only pings tell how much
-	// gets lost, and how long the round trip is now.
-	measureEvery = time.Second
-	// answerWithin is how long the answer to a call is waited for before the pings go out anyway.
-	answerWithin = 300 * time.Millisecond
+	// gets lost, and how long the round trip is now. closely is how often when something did get lost.
+	measureEvery = 2 * time.Second
+	closely      = 500 * time.Millisecond
+	// answerWithin is how long the answer to a call is waited for. Without one only those ways are pinged
+	// that need nothing of the peer: a ping that its NAT does not expect can make the NAT refuse those after.
+	answerWithin = time.Second
 	// calledDelay is how long who was called waits for the caller's first ping, at least.
 	calledDelay = 100 * time.Millisecond
 	// maxSeen is how many addresses are kept at most that only traffic has shown.
@@ -81,6 +83,7 @@ type Agent struct {
 
 	attempts int           // to find a better way, since there was hope
 	retry    time.Duration // when the next is due
+	hold     time.Duration // not before
 	calls    bucket        // ours
 	called   bucket        // the peer's
 	calling  bool          // a call is out, and its pings wait for the answer until
@@ -184,7 +187,13 @@ func (a *Agent) worth(l *lane) int {
 
 // hope makes the next attempt to find a better way soon.
 func (a *Agent) hope(now time.Duration) {
-	a.attempts, a.retry = 0, now
+	a.attempts, a.retry = 0, max(now, a.hold)
+}
+
+// Hold puts attempts to find a better way off until a time by which more is known of our own addresses.
+func (a *Agent) Hold(until time.Duration) {
+	a.hold = until
+	a.retry = max(a.retry, until)
 }
 
 // Restart is for when our own addresses or routes changed, or the peer has started anew: everything
@@ -265,6 +274,16 @@ func (a *Agent) proceed(now time.Duration) {
 	for _, l := range a.lanes {
 		if l.state == Probing && l.tries == 0 && l.begun > now {
 			l.attempt(now)
+		}
+	}
+}
+
+// unanswered pings, without an answer to the call, the ways that need nothing of the peer.
+func (a *Agent) unanswered(at time.Duration) {
+	a.calling = false
+	for _, l := range a.lanes {
+		if l.state != Valid && l != a.active && l.Kind != KindReflexive && l.Kind != KindPredicted {
+			l.attempt(at)
 		}
 	}
 }
@@ -371,6 +390,10 @@ func (a *Agent) take(now time.Duration, l *lane) {
 	for _, other := range a.lanes {
 		other.raced, other.hits = false, 0
 	}
+	if old != nil {
+		old.left = old.Direct() && !l.Direct() && old.unanswered < suspectAfter
+	}
+	l.left = false
 	a.active, a.since, a.heard = l, now, now
 	l.unanswered, l.next = 0, never
 	a.prune(now)
@@ -393,8 +416,7 @@ func (a *Agent) prefers(now time.Duration, l *lane) bool {
 		lost, _ := cur.loss(now)
 		return !l.lossy(now) || lost >= 0.05
 	case !l.Direct() && cur.Direct():
-		lost, n := l.loss(now)
-		return cur.lossy(now) && n >= enough && lost < 0.05
+		return cur.lossy(now) && l.clean(now)
 	}
 	return a.beats(now, l, cur)
 }

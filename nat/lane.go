@@ -62,6 +62,7 @@ type lane struct {
 	hits       int           // pongs in a row that made it look better than the one in use
 	hitSince   time.Duration
 	raced      bool // it may take over from the one in use with its next pong
+	left       bool // for a relay, because it lost too much
 }
 
 // attempt begins to ping the candidate, from a time on.
@@ -99,7 +100,7 @@ func (l *lane) pong(now, rtt time.Duration, n uint32) {
 // was none, are not lost ones.
 func (l *lane) revive(now time.Duration) {
 	if l.state != Valid && (l.answered == 0 || now-l.answered > forgive) {
-		l.before = l.pings
+		l.before, l.left = l.pings, false
 	}
 }
 
@@ -123,12 +124,19 @@ func (l *lane) loss(now time.Duration) (lost float64, of int) {
 	return float64(n-back) / float64(n), n
 }
 
-// lossy reports whether too much gets lost on the way to use it where a relay loses nothing.
+// lossy reports whether too much gets lost on the way to use it where a relay loses nothing. One that was
+// left for that has to lose nothing for a while.
 func (l *lane) lossy(now time.Duration) bool {
 	const run = 1<<10 - 1 // as many in a row that came back, and it is good again
-	results, _ := l.judged(now)
+	results, n := l.judged(now)
+	lost, _ := l.loss(now)
+	return n >= enough && (lost >= 0.2 || l.left) && results&run != run
+}
+
+// clean reports whether nothing, or next to it, got lost lately.
+func (l *lane) clean(now time.Duration) bool {
 	lost, n := l.loss(now)
-	return n >= enough && lost >= 0.2 && results&run != run
+	return n >= window/2 && lost < 0.05
 }
 
 // cost is what the way is judged by: its round trip, made longer by what gets lost.

@@ -44,6 +44,7 @@ type view struct {
 	socket uint8 // of ours that it saw
 	by     netip.AddrPort
 	us     netip.AddrPort
+	since  time.Duration
 	at     time.Duration
 	count  uint32 // when the NAT chose our port for it; 0 when that is not known
 }
@@ -91,8 +92,19 @@ func (o *Observer) Saw(now time.Duration, socket uint8, by, us netip.AddrPort) (
 	if len(o.views) == maxReflectors {
 		o.views = slices.Delete(o.views, 0, 1)
 	}
-	o.views = append(o.views, view{socket, by, us, now, o.sent[destination{socket, by}].count})
+	o.views = append(o.views, view{socket, by, us, now, now, o.sent[destination{socket, by}].count})
 	return false
+}
+
+// Reflectors is how many others see us, and since when the first of them does.
+func (o *Observer) Reflectors(now time.Duration) (n int, since time.Duration) {
+	o.Addresses(now) // drops what is too old
+	for i, v := range o.views {
+		if i == 0 || v.since < since {
+			since = v.since
+		}
+	}
+	return len(o.views), since
 }
 
 // Forget drops all views, after a change of our own addresses.

@@ -15,7 +15,7 @@ func (a *Agent) Tick(now time.Duration) (steps []Step) {
 		steps = append(steps, a.attempt(now)...)
 	}
 	if a.calling && now >= a.await {
-		a.begin(now)
+		a.unanswered(now)
 	}
 	for _, l := range a.lanes {
 		if l != a.active && l.probe(now) {
@@ -66,6 +66,9 @@ func (a *Agent) questionAt() time.Duration {
 func (a *Agent) measureAt(now time.Duration) time.Duration {
 	if a.sent == 0 || now-a.sent >= measureEvery {
 		return never
+	}
+	if lost, _ := a.active.loss(now); lost > 0 {
+		return a.active.asked + closely
 	}
 	return a.active.asked + measureEvery
 }
@@ -191,8 +194,9 @@ func (a *Agent) pause(now time.Duration, l *lane) time.Duration {
 		return never
 	case a.active != nil && !a.active.Direct() && l.Direct():
 		return upgradeEvery
-	case a.active != nil && !l.Direct() && a.active.Direct() && a.active.lossy(now),
-		l.hits > 0:
+	case a.active != nil && !l.Direct() && a.active.Direct() && a.active.lossy(now):
+		return closely
+	case l.hits > 0:
 		return upgradeEvery
 	case !l.Direct():
 		return standbyEvery

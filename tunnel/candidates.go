@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/nat"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -76,6 +77,45 @@ func (m *mesh) given(now time.Duration, p *peer) (out []nat.Reflexive) {
 		}
 	}
 	return out
+}
+
+// endpoints are where others may reach this node: at its own addresses, at the port that a router opened,
+// and where two others see it.
+func (c *membership) endpoints() (out []netip.AddrPort) {
+	add := func(a netip.AddrPort) {
+		if !slices.Contains(out, a) && len(out) < roster.MaxEndpoints {
+			out = append(out, a)
+		}
+	}
+	if c.Addresses != nil {
+		out = c.Addresses()
+	}
+	for _, a := range c.m.mappedAt() {
+		add(a.Addr)
+	}
+	seen := c.m.outside.observer.Addresses(c.m.n.now())
+	for _, r := range seen {
+		if r.Agreed {
+			add(r.Addr)
+		}
+	}
+	if len(seen) == 0 { // nobody is there to ask: it may be as before
+		c.eachPublic(add)
+	}
+	slices.SortFunc(out, netip.AddrPort.Compare)
+	return out
+}
+
+// eachPublic calls f with the public addresses of our last record.
+func (c *membership) eachPublic(f func(netip.AddrPort)) {
+	if c.record == nil {
+		return
+	}
+	for _, a := range c.record.Endpoints {
+		if nat.KindOf(a.Addr(), nil) != nat.KindHost {
+			f(a)
+		}
+	}
 }
 
 // loopback reports whether an address is one that only a test can want.

@@ -125,6 +125,9 @@ func (m *mesh) established(now time.Duration, p *peer, w nat.Way, proven bool) {
 		p.epoch = epoch
 		p.agent.Forget()
 	}
+	if !w.Direct() {
+		p.agent.Hold(m.unsettled(now, p))
+	}
 	if proven {
 		p.agent.Proven(now, w)
 	}

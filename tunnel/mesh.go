@@ -215,6 +215,9 @@ func (m *mesh) rest(now time.Duration, p *peer) time.Duration {
 	if p.callable() {
 		due = min(due, p.session.Deadline())
 	}
+	if p.call.waiting != nil {
+		due = min(due, p.call.due)
+	}
 	if p.knock.at != 0 {
 		due = min(due, p.knock.at)
 	}
@@ -238,6 +241,7 @@ func (m *mesh) look(now time.Duration, p *peer) {
 	}
 	m.watch(now, p)
 	m.knockAgain(now, p)
+	m.answerLate(now, p)
 	if p.callable() && p.session.Due(now) {
 		m.initiate(now, p)
 	}

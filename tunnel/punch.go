@@ -24,6 +24,8 @@ const (
 	openerTTL = 2
 	// restartEvery is how often everything is tried again at most when addresses change.
 	restartEvery = time.Second
+	// callHold is how long after the first peer has told where this node is calls wait for another's word.
+	callHold = 250 * time.Millisecond
 	// localEvery is how often this machine's addresses are looked at, at most.
 	localEvery = time.Second
 	// touchedFor is how long an address that something was sent to is no stranger; there are
@@ -36,6 +38,9 @@ const (
 type call struct {
 	number   uint64 // of ours that is out
 	answered uint64 // the peer's that was answered last
+
+	waiting *meshEvent    // the peer's last, nil when none waits for this node to know more of itself
+	due     time.Duration // when it is answered at the latest
 }
 
 // outside is what is known of this node as others see it.
@@ -214,6 +219,10 @@ func (m *mesh) called(now time.Duration, e *meshEvent) {
 		}
 		return
 	}
+	if until := m.unsettled(now, p); until != 0 {
+		p.call.waiting, p.call.due = e, until
+		return
+	}
 	if c.Number == p.call.answered { // it came by another way before
 		return
 	}
@@ -226,6 +235,30 @@ func (m *mesh) called(now time.Duration, e *meshEvent) {
 	answer := m.ownCall(now, p, c.Number).Append(nil, wire.TypeAnswer) // as it is before the openers go out
 	m.steps(now, p, e.t, steps)
 	_, _ = p.sendControl(e.t, e.way, answer) // it calls again
+}
+
+// unsettled is until when calls wait, because only one peer has told where this node is, and another may:
+// what a NAT does shows when two have. 0 for no longer.
+func (m *mesh) unsettled(now time.Duration, p *peer) time.Duration {
+	n, since := m.outside.observer.Reflectors(now)
+	others := len(m.n.options.Mesh.STUN)
+	for _, other := range m.peers {
+		if other != p && len(other.endpoints) > 0 {
+			others++
+		}
+	}
+	if n < 2 && others >= 2 && now < since+callHold {
+		return since + callHold
+	}
+	return 0
+}
+
+// answerLate answers a call that waited.
+func (m *mesh) answerLate(now time.Duration, p *peer) {
+	if e := p.call.waiting; e != nil && m.unsettled(now, p) == 0 {
+		p.call.waiting = nil
+		m.called(now, e)
+	}
 }
 
 // observed notes where a peer sees this node. Is that elsewhere than before, everything is looked for
