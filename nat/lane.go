@@ -38,8 +38,8 @@ const (
 	window = 20
 	// forgive is how long a way has to be none for its losses not to count any more.
 	forgive = time.Minute
-	// enough is how many of them say something about loss.
-	enough = 5
+	// enough is how many of them that did not come back are no accident.
+	enough = 4
 )
 
 // A lane is one candidate, and what became of the pings to it.
@@ -128,9 +128,9 @@ func (l *lane) loss(now time.Duration) (lost float64, of int) {
 // left for that has to lose nothing for a while.
 func (l *lane) lossy(now time.Duration) bool {
 	const run = 1<<10 - 1 // as many in a row that came back, and it is good again
-	results, n := l.judged(now)
-	lost, _ := l.loss(now)
-	return n >= enough && (lost >= 0.2 || l.left) && results&run != run
+	results, _ := l.judged(now)
+	lost, n := l.loss(now)
+	return (l.left || lost >= 0.2 && lost*float64(n) > enough-0.5) && results&run != run
 }
 
 // clean reports whether nothing, or next to it, got lost lately.

@@ -132,36 +132,6 @@ func (a *Agent) relayed() bool {
 	return slices.ContainsFunc(a.lanes, func(l *lane) bool { return !l.Direct() && l.state == Valid })
 }
 
-// attempt begins to look for a better way: the peer is called, if there is a way to do so, and pings go
-// out as soon as it answers.
-func (a *Agent) attempt(now time.Duration) (steps []Step) {
-	a.retry = now + retries[min(a.attempts, len(retries)-1)]
-	a.attempts++
-	a.prune(now)
-	if a.active == nil || a.Settled(now) || !a.calls.take(now) {
-		a.begin(now)
-		return nil
-	}
-	a.calling, a.await = true, now+answerWithin
-	for _, l := range a.lanes {
-		switch {
-		case l == a.active:
-			steps = append(steps, Step{Do: Call, Way: l.Way})
-		case !l.Direct():
-			steps = append(steps, Step{Do: Call, Way: l.Way})
-			if l.state != Valid { // relays need no call
-				l.attempt(now)
-			}
-		}
-	}
-	return steps
-}
-
-// Settled reports whether the way in use leaves nothing to be desired but perhaps speed: no relay is needed.
-func (a *Agent) Settled(now time.Duration) bool {
-	return a.active != nil && a.active.Direct() && a.active.unanswered == 0 && !a.active.lossy(now)
-}
-
 // others pings valid ways that are not in use: seldom, unless the one in use leaves something to be
 // desired.
 func (a *Agent) others(now time.Duration, ping func(*lane)) {
@@ -231,29 +201,4 @@ func (a *Agent) due(now time.Duration, l *lane) time.Duration {
 		}
 	}
 	return never
-}
-
-// A bucket lets a few things through at once, and one in two seconds.
-type bucket struct {
-	tokens float64
-	filled time.Duration
-	used   bool
-}
-
-const (
-	callBurst = 3
-	callEvery = 2 * time.Second
-)
-
-func (b *bucket) take(now time.Duration) bool {
-	if !b.used {
-		b.tokens, b.used = callBurst, true
-	}
-	b.tokens = min(callBurst, b.tokens+float64(now-b.filled)/float64(callEvery))
-	b.filled = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }
