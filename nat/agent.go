@@ -23,6 +23,8 @@ const (
 	dwell   = 10 * time.Second
 	hits    = 3
 	hitSpan = 3 * time.Second
+	// relayHits is the same for one relay instead of another, over as long as the dwell.
+	relayHits = 5
 	// goodEnough is a round trip on the local network that nothing is looked for beyond.
 	goodEnough = 5 * time.Millisecond
 	// idleRetry is when a way is looked for again without traffic.
@@ -39,6 +41,8 @@ const (
 	// answerWithin is how long the answer to a call is waited for. Without one only those ways are pinged
 	// that need nothing of the peer: a ping that its NAT does not expect can make the NAT refuse those after.
 	answerWithin = time.Second
+	// calledSlack is how much longer than its caller one that was called waits for its own next attempt.
+	calledSlack = time.Second
 	// calledDelay is how long who was called waits for the caller's first ping, at least.
 	calledDelay = 100 * time.Millisecond
 	// maxSeen is how many addresses are kept at most that only traffic has shown.
@@ -48,9 +52,9 @@ const (
 )
 
 // retries are the pauses between attempts to find a better way, while there is traffic. The last
-// one stays.
+// one stays. A NAT that took a stray datagram for a flow forgets it within the last two (Linux: 30 s).
 var retries = [...]time.Duration{
-	2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, 60 * time.Second,
+	2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 35 * time.Second, 60 * time.Second,
 }
 
 // A Step is something that an [Agent] wants to be sent.
@@ -86,7 +90,8 @@ type Agent struct {
 	hold     time.Duration // not before
 	calls    bucket        // ours
 	called   bucket        // the peer's
-	calling  bool          // a call is out, and its pings wait for the answer until
+	open     bool          // a call is out that was not answered
+	calling  bool          // its pings wait for the answer until
 	await    time.Duration
 }
 
@@ -230,7 +235,7 @@ func (a *Agent) Heard(now time.Duration, w Way) {
 	if l == a.active {
 		return
 	}
-	if a.calling || l.state == Probing {
+	if w.Direct() && (a.calling || l.state == Probing) {
 		a.proceed(now) // the other side's pings are here: nothing to wait for
 	}
 	if l.state == Valid && now-l.answered < othersEvery {
@@ -358,8 +363,12 @@ func (a *Agent) prefers(now time.Duration, l *lane) bool {
 // beats reports whether a way has been so much better than one of its sort for so long that it is
 // worth to change.
 func (a *Agent) beats(now time.Duration, l, cur *lane) bool {
+	better, needed, span := 0.85, hits, hitSpan
+	if !l.Direct() { // they are seldom asked, and what relays do to others shows in both
+		better, needed, span = 0.75, relayHits, dwell
+	}
 	if cur.Kind == KindLAN && cur.rtt < goodEnough && cur.rtt > 0 ||
-		float64(l.cost(now)) >= 0.85*float64(cur.cost(now))-float64(time.Millisecond) {
+		float64(l.cost(now)) >= better*float64(cur.cost(now))-float64(time.Millisecond) {
 		l.hits = 0
 		return false
 	}
@@ -367,7 +376,7 @@ func (a *Agent) beats(now time.Duration, l, cur *lane) bool {
 		l.hitSince = now
 	}
 	l.hits++
-	return l.hits >= hits && now-l.hitSince >= hitSpan && now-a.since >= dwell
+	return l.hits >= needed && now-l.hitSince >= span && now-a.since >= dwell
 }
 
 // Doubtful reports whether the way in use has left questions unanswered, and how many.

@@ -28,7 +28,7 @@ func TestBackoff(t *testing.T) {
 		within  time.Duration
 		want    []int // seconds
 	}{
-		{true, 250 * time.Second, []int{0, 2, 6, 14, 30, 62, 122, 182, 242}},
+		{true, 250 * time.Second, []int{0, 2, 6, 14, 30, 65, 125, 185, 245}},
 		{false, 1000 * time.Second, []int{0, 302, 606, 914}},
 	} {
 		r := newRig(t)

@@ -14,7 +14,7 @@ func (a *Agent) attempt(now time.Duration) (steps []Step) {
 		a.begin(now)
 		return nil
 	}
-	a.calling, a.await = true, now+answerWithin
+	a.calling, a.open, a.await = true, true, now+answerWithin
 	for _, l := range a.lanes {
 		switch {
 		case l == a.active:
@@ -91,11 +91,12 @@ func (a *Agent) Called(now, rtt time.Duration, list []Candidate) (steps []Step, 
 	return steps, true
 }
 
-// Answered takes the answer to a call of ours. It reports false when there is none out.
+// Answered takes the answer to a call of ours, however late. It reports false when there is none out.
 func (a *Agent) Answered(now time.Duration, list []Candidate) bool {
-	if !a.calling {
+	if !a.open {
 		return false
 	}
+	a.open = false
 	retry, attempts := a.retry, a.attempts
 	a.Offer(now, FromCall, list)
 	a.retry, a.attempts = retry, attempts
