@@ -62,6 +62,7 @@ type Step struct {
 	Do     Do
 	Way    Way
 	Number uint32 // of a Ping, to be given back with its [Agent.Pong]
+	Probe  bool   // of a Ping: nothing has ever come from there, or not for long
 }
 
 // What to do.

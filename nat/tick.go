@@ -7,7 +7,10 @@ import (
 
 // Tick gives what is to be sent now. It may change which way is in use.
 func (a *Agent) Tick(now time.Duration) (steps []Step) {
-	ping := func(l *lane) { steps = append(steps, Step{Do: Ping, Way: l.Way, Number: l.sent(now)}) }
+	ping := func(l *lane) {
+		probe := l.state != Valid && l != a.active
+		steps = append(steps, Step{Do: Ping, Way: l.Way, Number: l.sent(now), Probe: probe})
+	}
 	if a.active != nil {
 		a.watch(now, ping)
 	}

@@ -24,6 +24,10 @@ const (
 	openerTTL = 2
 	// restartEvery is how often everything is tried again at most when addresses change.
 	restartEvery = time.Second
+	// probeRate bounds what is sent in a second to where peers may be, and probeBurst at once: whoever
+	// says that a peer is somewhere may not make this node flood that.
+	probeRate  = 64
+	probeBurst = 192
 	// callHold is how long after the first peer has told where this node is calls wait for another's word.
 	callHold = 250 * time.Millisecond
 	// localEvery is how often this machine's addresses are looked at, at most.
@@ -49,6 +53,7 @@ type outside struct {
 	reachable bool                         // somebody got through that nothing had been sent to
 	touched   map[netip.Addr]time.Duration // where something was sent, without having been asked
 	restarted time.Duration
+	probes    bucket          // of probeRate
 	mapped    portmap.Mapping // what the router opened; the zero value for nothing
 	local     []netip.Prefix  // of this machine
 	looked    time.Duration   // when that was so
@@ -184,9 +189,15 @@ func (m *mesh) steps(now time.Duration, p *peer, t *session.Transport, steps []n
 	for _, s := range steps {
 		switch s.Do {
 		case nat.Ping:
+			if s.Probe && !m.outside.probes.take(now, probeRate, probeBurst) {
+				continue // as if it had been lost
+			}
 			m.touch(s.Way)
 			_ = m.ping(now, p, t, &ping{to: s.Way, why: pingWay, number: s.Number}) // the agent sees to it
 		case nat.Opener:
+			if !m.outside.probes.take(now, probeRate, probeBurst) {
+				continue
+			}
 			m.touch(s.Way)
 			_ = m.transmitTTL(s.Way, p.tag(), wire.AppendOpener(nil), openerTTL)
 		case nat.Call:
