@@ -229,6 +229,13 @@ func (m *mesh) resized(p *peer, before int) {
 	m.publish(p)
 	m.n.log.Info("path mtu", "peer", p.name, "mtu", size, "was", before)
 	m.publishPeer(control.EventPeerMTU, p, "")
+	for _, other := range m.peers { // what it relays takes the same way
+		if pa := other.path; pa != nil && pa.way.Relay == p.tag() {
+			was := pa.search.Size()
+			pa.search.SetCeiling(m.n.now(), size)
+			m.resized(other, was)
+		}
+	}
 }
 
 // judge decides how the peer is doing.
