@@ -73,9 +73,9 @@ func (n *node) where() []string {
 }
 
 // found makes the network home and gives its first invitation.
-func (n *node) found() (token string) {
+func (n *node) found(flags ...string) (token string) {
 	n.t.Helper()
-	out, err := n.command(append(n.where(), "init", "home", "--json")...)
+	out, err := n.command(slices.Concat(n.where(), []string{"init", "home", "--json"}, flags)...)
 	need(n.t, err)
 	return parse[invitation](n.t, out).Token
 }

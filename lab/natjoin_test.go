@@ -20,7 +20,7 @@ func TestNATMembers(t *testing.T) {
 			t.Parallel()
 			i := natlab.New(t)
 			pub := newMember(at(t, i.Public("pub")), "pub")
-			pub.found()
+			pub.found("--relay-only")
 			pub.start()
 			pub.waitUp()
 			var nodes []*node

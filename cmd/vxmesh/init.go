@@ -26,6 +26,7 @@ type setupFlags struct {
 	config  string
 	state   string
 	vni     uint32         // 0: the network's own
+	relay   bool           // no device: it introduces the others and passes on what they say
 	offered []netip.Prefix // by the inviter, when nobody says otherwise
 }
 
@@ -36,6 +37,7 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.address, "address", "", "this node's address: CIDR, auto, or none (default auto; none with --bridge)")
 	flags.StringVar(&f.config, "config", "", "the file to write (default /etc/vxmesh/NETWORK.toml)")
 	flags.StringVar(&f.state, "state", "", "the state directory (default /var/lib/vxmesh/NETWORK)")
+	flags.BoolVar(&f.relay, "relay-only", false, "no interface here, so no root: only introduce and relay, as on a small server")
 	flags.Uint32Var(&f.vni, "vni", 0, "the segment's number (default: the network's own)")
 }
 
@@ -113,6 +115,9 @@ func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) 
 	if err := roster.ValidName(s.node); err != nil {
 		return nil, usageError(cmd, "%q cannot be this node's name: %v; give it one with --name", s.node, err)
 	}
+	if f.relay && (f.bridge != "" || f.address != "" && f.address != "none") {
+		return nil, usageError(cmd, "with --relay-only there is no interface that could have an address or a bridge")
+	}
 	if s.flags.address == "" {
 		s.flags.address = "auto"
 		if f.bridge != "" {
@@ -120,6 +125,9 @@ func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) 
 		}
 		if len(f.offered) > 0 {
 			s.flags.address = "offered"
+		}
+		if f.relay {
+			s.flags.address = "none"
 		}
 	}
 	// What the file will say is checked before anything is written.

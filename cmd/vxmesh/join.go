@@ -35,7 +35,7 @@ func newJoinCmd(g *globals) *cobra.Command {
 			if isInvitation(args[0]) {
 				return joinInvitation(cmd, g, args[0], f, yes)
 			}
-			if name := firstChanged(cmd, "name", "bridge", "address", "config", "state", "vni", "yes"); name != "" {
+			if name := firstChanged(cmd, "name", "bridge", "address", "config", "state", "vni", "relay-only", "yes"); name != "" {
 				return usageError(cmd, "--%s is for joining with an invitation; what runs is in the file", name)
 			}
 			return join(cmd.Context(), g, configPath(args[0]))

@@ -85,7 +85,10 @@ func (s *setup) expects(cmd *cobra.Command, token *roster.Token, yes bool) error
 		return s.free()
 	}
 	device := "a new Ethernet device, in no bridge"
-	if s.flags.bridge != "" {
+	switch {
+	case s.flags.relay:
+		device = "no device: it only introduces the others to each other, and relays"
+	case s.flags.bridge != "":
 		device = "a new Ethernet device in bridge " + s.flags.bridge + ": the LAN behind it becomes part of the network"
 	}
 	out := cmd.ErrOrStderr()

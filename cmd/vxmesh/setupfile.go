@@ -30,6 +30,13 @@ func (s *setup) file(vni uint32) []byte {
 	line("vni = %d", vni)
 	line("")
 	line("  [segments.device]")
+	if s.flags.relay {
+		line("  kind = \"none\"                # no interface here: this node introduces the others and relays")
+		line("")
+		line("[relay]")
+		line("serve = true                   # limit = \"50Mbit/s\" in all, unless it says otherwise here")
+		return b.Bytes()
+	}
 	if s.flags.bridge != "" {
 		line("  bridge = %-22q # the LAN behind this bridge is stretched to the other nodes", s.flags.bridge)
 	} else {

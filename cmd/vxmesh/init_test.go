@@ -1,0 +1,30 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/vxmesh/vxmesh/config"
+)
+
+// TestInitRelayOnly makes a node without an interface, which can have neither address nor bridge.
+func TestInitRelayOnly(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "net.toml")
+	args := []string{"init", "net", "--name", "vps", "--config", file, "--state", filepath.Join(dir, "state"), "--relay-only"}
+	for _, more := range [][]string{{"--bridge", "br0"}, {"--address", "10.0.0.1/24"}} {
+		if r := vxmesh(t, append(args, more...)...); r.code != exitUsage {
+			t.Errorf("%v: exit code %d: %s", more, r.code, r.errOut)
+		}
+	}
+	if r := vxmesh(t, args...); r.code != exitOK {
+		t.Fatalf("exit code %d: %s", r.code, r.errOut)
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cfg.Segments[0].Device; d.Kind != config.KindNone || len(d.Addresses) > 0 || cfg.Relay.Serve != "true" {
+		t.Errorf("device %+v, relay %+v", d, cfg.Relay)
+	}
+}
