@@ -32,6 +32,7 @@ const present = "present"
 // a trailing dot stands for a whole table.
 var restartKeys = []string{
 	"network.name", "network.node", "network.state", "log.format", "listen.", "control.",
+	"discovery.",
 	"security.identity", "security.cipher",
 	"segments.device.kind", "segments.device.name", "segments.device.mac",
 }

@@ -41,8 +41,6 @@ const (
 	// answerWithin is how long the answer to a call is waited for. Without one only those ways are pinged
 	// that need nothing of the peer: a ping that its NAT does not expect can make the NAT refuse those after.
 	answerWithin = time.Second
-	// calledSlack is how much longer than its caller one that was called waits for its own next attempt.
-	calledSlack = time.Second
 	// calledDelay is how long who was called waits for the caller's first ping, at least.
 	calledDelay = 100 * time.Millisecond
 	// maxSeen is how many addresses are kept at most that only traffic has shown.

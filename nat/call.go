@@ -66,6 +66,15 @@ func (a *Agent) begin(at time.Duration) {
 	}
 }
 
+// Hears reports whether a call of the peer may be answered now: one that calls too often is not.
+func (a *Agent) Hears(now time.Duration) bool {
+	b := a.called // it is asked, not taken from
+	return b.take(now)
+}
+
+// Awaits reports whether a call of ours is out that was not answered.
+func (a *Agent) Awaits() bool { return a.open }
+
 // Called takes a call of the peer, which names its addresses: rtt is how long an answer to it takes.
 // It reports whether the peer may be answered; one that calls too often is not. Steps hold the openers to
 // send before the answer.

@@ -114,13 +114,11 @@ type Source uint8
 
 // The sources of candidates.
 const (
-	FromConfig Source = iota
-	FromRecord        // what the peer had signed of itself
-	FromCall          // what it said to us, last
+	FromConfig Source = iota // and what the peer had signed of itself
+	FromCall                 // what it said to us, last
 	FromLAN
 	FromRelays
 	fromTraffic
-	sources
 )
 
 // maxStep is by how much a NAT that counts its ports goes on at most.

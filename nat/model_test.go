@@ -57,7 +57,7 @@ func (m *model) happen() {
 	relays := func() Way { return relay(m.rnd.IntN(6)) }
 	switch m.rnd.IntN(14) {
 	case 0, 1:
-		from := []Source{FromConfig, FromRecord, FromLAN}[m.rnd.IntN(3)]
+		from := []Source{FromConfig, FromLAN}[m.rnd.IntN(2)]
 		m.a.Offer(m.now, from, m.list(anywhere))
 		m.minute++
 	case 2:

@@ -30,6 +30,7 @@ func (n *Node) Apply(o Options) error {
 	}
 	n.mesh.keep(o.Mesh.Peers) // first: a peer with a new key has the name of the one that goes
 	n.mesh.update(o.Mesh.Membership)
+	n.mesh.updateRelay(o.Relay)
 	own := n.self(n.segmentList())
 	for _, s := range n.segmentList() {
 		if o, keep := wanted[s.vni]; keep {

@@ -177,6 +177,9 @@ func (m *mesh) notice(now time.Duration, e *meshEvent, p *peer, event session.Ev
 		m.foundTwin(now, e.from)
 	case session.NoCommonCipher:
 		if p != nil {
+			if len(p.results) >= maxResults {
+				clear(p.results) // nothing is called that could do so
+			}
 			p.results[e.way] = result{control.CandidateReachable, "it takes none of our ciphers"}
 			if p.session.Current() == nil {
 				m.setState(p, control.PeerDown, "no_common_cipher")

@@ -170,6 +170,8 @@ func (m *mesh) drop(gone func(*peer) bool) {
 		m.publishTable()
 		m.publishScreen()
 		m.publishTags()
+		m.nearest.list = nil
+		m.wake() // some may have been reached through them
 	}
 }
 

@@ -36,6 +36,7 @@ type mesh struct {
 	tags      atomic.Pointer[map[nat.Tag]*peer]   // the peers, as relays call them
 	opened    atomic.Pointer[[]*socket]           // the sockets, by their numbers
 	relays    atomic.Bool                         // this node passes on what others send each other
+	useRelays atomic.Bool                         // others may do so for it
 	desk      relayDesk
 	reflector reflector
 	relink    atomic.Bool // the links of the underlay may be others than before
@@ -53,6 +54,7 @@ type mesh struct {
 	regroup   bool              // the segments have to learn of other peers
 	bySession map[*session.Peer]*peer
 	twin      twin // another machine that uses our own key
+	relayOpts RelayOptions
 	outside   outside
 	ports     ports
 	nearest   nearest
@@ -91,8 +93,7 @@ func newMesh(n *Node) *mesh {
 		n: n, woken: make(chan struct{}, 1), ready: make(chan struct{}), events: make(chan meshEvent, meshBacklog),
 		bySession: make(map[*session.Peer]*peer),
 	}
-	m.desk.limit = float64(n.options.Relay.Limit) / 8
-	m.relays.Store(n.options.Relay.Serve)
+	m.setRelay(n.options.Relay)
 	m.table.Store(&map[uint32]*inbound{})
 	m.screener.Store(&[]*session.Endpoint{})
 	m.tags.Store(&map[nat.Tag]*peer{})
@@ -199,6 +200,7 @@ func (m *mesh) tick(now time.Duration) time.Duration {
 		next = min(next, max(m.club.deadline()-now, meshRest))
 	}
 	m.checkDeaf(now)
+	m.restartDue(now)
 	m.ask(now)
 	next = min(next, max(m.askAt()-now, meshRest))
 	for _, p := range m.peers {

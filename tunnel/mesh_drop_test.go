@@ -81,8 +81,8 @@ var unsealedDrops = []sealedDrop{
 	{"noise", fromRogue(func(*dropped) []byte {
 		return bytes.Repeat([]byte{0xa5}, 700)
 	}), atSocket("junk"), 0},
-	{"STUN", fromRogue(func(*dropped) []byte {
-		return append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
+	{"STUN that answers nobody", fromRogue(func(*dropped) []byte {
+		return append([]byte{1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
 	}), atSocket("junk"), 0},
 	{"reserved index", fromRogue(func(*dropped) []byte {
 		b := make([]byte, 64)

@@ -45,6 +45,11 @@ func TestNetcheckClasses(t *testing.T) {
 				start(pub, a.member, b.member)
 				w.talk(a.member, b.member, 3*time.Second)
 				w.pass(10 * time.Second)
+				if tt.kind == tunneltest.SymmetricRandom {
+					w.within(5*time.Second, "nothing more is tried", func() bool {
+						return a.peer(b.member).State == control.PeerRelayed
+					})
+				}
 				n := a.netcheck()
 				f := n.IPv4
 				if n.UDP != control.Yes || !n.Node || f.Mapping != tt.mapping || f.PortKept != tt.kept || f.Class != tt.class {

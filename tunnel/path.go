@@ -183,6 +183,7 @@ func (m *mesh) watch(now time.Duration, p *peer) {
 	p.agent.Note(
 		time.Duration(p.sentAt.Load()), time.Duration(p.toldAt.Load()), time.Duration(p.heardOn.Load()),
 	)
+	m.doubtRelay(now, p)
 	m.steps(now, p, t, p.agent.Tick(now))
 	m.adopt(now, p)
 	if p.path == nil {

@@ -34,6 +34,8 @@ type peer struct {
 	rxDatagrams atomic.Uint64 // authentic ones
 	txDatagrams atomic.Uint64
 
+	refusals bucket // of what it is told as the client of a relay, under the desk's lock
+
 	// Owned by the mesh, under its lock.
 	options    PeerOptions
 	member     *roster.Member // nil for one that the config lists, and for guests

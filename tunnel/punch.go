@@ -20,10 +20,16 @@ import (
 const (
 	// maxTried is how many addresses a handshake is sent to at most.
 	maxTried = 12
+	// maxResults is of how many ways it is kept what became of the last handshakes: a peer that is not
+	// called itself can come by many.
+	maxResults = 4 * maxTried
 	// openerTTL lets a datagram pass our own NAT and die before it reaches the other one.
 	openerTTL = 2
-	// restartEvery is how often everything is tried again at most when addresses change.
+	// restartEvery is how often everything is tried again at most when addresses change, and
+	// restartRate how often in a second after restartBurst times: peers can say that they do.
 	restartEvery = time.Second
+	restartRate  = 0.2
+	restartBurst = 5
 	// probeRate bounds what is sent in a second to where peers may be, and probeBurst at once: whoever
 	// says that a peer is somewhere may not make this node flood that.
 	probeRate  = 64
@@ -52,11 +58,13 @@ type outside struct {
 	observer  nat.Observer
 	reachable bool                         // somebody got through that nothing had been sent to
 	touched   map[netip.Addr]time.Duration // where something was sent, without having been asked
-	restarted time.Duration
-	probes    bucket          // of probeRate
-	mapped    portmap.Mapping // what the router opened; the zero value for nothing
-	local     []netip.Prefix  // of this machine
-	looked    time.Duration   // when that was so
+	restarted time.Duration                // when everything was last tried again
+	due       bool                         // and it is to be once more
+	restarts  bucket                       // of restartRate
+	probes    bucket                       // of probeRate
+	mapped    portmap.Mapping              // what the router opened; the zero value for nothing
+	local     []netip.Prefix               // of this machine
+	looked    time.Duration                // when that was so
 }
 
 // touch notes that something is sent to an address that has not proven to be a peer's.
@@ -99,7 +107,7 @@ func (m *mesh) unasked(now time.Duration, w nat.Way) {
 
 // serveRelay decides whether this node passes on what others send each other.
 func (m *mesh) serveRelay() {
-	o := m.n.options.Relay
+	o := m.relayOpts
 	m.relays.Store(o.Serve || o.Auto && m.outside.reachable)
 	if m.club != nil {
 		m.club.gossip.clock = 0 // the record says so
@@ -109,7 +117,7 @@ func (m *mesh) serveRelay() {
 
 // near reports whether an address is on a network of our own.
 func (m *mesh) near(a netip.Addr) bool {
-	return slices.ContainsFunc(m.local(), func(p netip.Prefix) bool { return p.Contains(a) })
+	return a.IsLinkLocalUnicast() || slices.ContainsFunc(m.local(), func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // local are the addresses of this machine that may be offered, with the prefixes of their networks.
@@ -171,12 +179,9 @@ func (p *peer) offersRelay() bool {
 
 // offerRelays tells the peer's agent who could pass on what is for it.
 func (m *mesh) offerRelays(now time.Duration, p *peer) {
-	if !m.n.options.Relay.Use {
-		return
-	}
 	var list []nat.Candidate
 	for _, r := range m.relayers(now) {
-		if r != p && len(list) < nat.MaxRelays {
+		if m.relayOpts.Use && r != p && len(list) < nat.MaxRelays {
 			list = append(list, nat.Candidate{Way: nat.Way{Relay: r.tag()}, Kind: nat.KindRelay})
 		}
 	}
@@ -225,7 +230,7 @@ func (m *mesh) called(now time.Duration, e *meshEvent) {
 		return
 	}
 	if wire.TypeOf(e.data) == wire.TypeAnswer {
-		if c.Number == p.call.number {
+		if c.Number == p.call.number && p.agent.Awaits() { // to look at addresses costs something
 			p.agent.Answered(now, m.theirs(c))
 		}
 		return
@@ -237,11 +242,11 @@ func (m *mesh) called(now time.Duration, e *meshEvent) {
 	if c.Number == p.call.answered { // it came by another way before
 		return
 	}
-	steps, ok := p.agent.Called(now, p.rtt(), m.theirs(c))
-	if !ok {
+	if !p.agent.Hears(now) {
 		p.dropPeer(drop.RateLimit)
 		return
 	}
+	steps, _ := p.agent.Called(now, p.rtt(), m.theirs(c))
 	p.call.answered = c.Number
 	answer := m.ownCall(now, p, c.Number).Append(nil, wire.TypeAnswer) // as it is before the openers go out
 	m.steps(now, p, e.t, steps)
@@ -280,12 +285,21 @@ func (m *mesh) observed(now time.Duration, w nat.Way, us netip.AddrPort) {
 	}
 }
 
-// restart has the ways to all peers looked for again, after a change of where this node is.
+// restart has the ways to all peers looked for again, after a change of where this node is: now, or as
+// soon as it may be.
 func (m *mesh) restart(now time.Duration) {
-	if now-m.outside.restarted < restartEvery && m.outside.restarted != 0 {
+	m.outside.due = true
+	m.restartDue(now)
+}
+
+// restartDue does what [mesh.restart] had to put off.
+func (m *mesh) restartDue(now time.Duration) {
+	o := &m.outside
+	if !o.due || o.restarted != 0 && now-o.restarted < restartEvery ||
+		!o.restarts.take(now, restartRate, restartBurst) {
 		return
 	}
-	m.outside.restarted = now
+	o.due, o.restarted = false, now
 	for _, p := range m.peers {
 		p.agent.Restart(now)
 	}

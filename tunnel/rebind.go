@@ -87,7 +87,7 @@ func (m *mesh) spare(i int) {
 		m.n.log.Debug("no other port", "err", err)
 		return
 	}
-	sock, at := &socket{Conn: conn}, m.ports.homes+i
+	sock, at := &socket{Conn: conn}, min(m.ports.homes+i, len(m.sockets)) // an earlier one may have failed
 	if at < len(m.sockets) {
 		_ = m.sockets[at].Close() // its loop ends
 		m.sockets[at] = sock

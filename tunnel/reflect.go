@@ -48,6 +48,8 @@ func (l *meshlink) reflect(data []byte, dg *udp.Datagram) {
 			return
 		}
 		_ = l.n.mesh.transmit(l.way, nat.Tag{}, answer) // whoever asked asks again
+	case !r.asks(dg.From): // strangers must not fill what waits for the mesh
+		l.dropDatagram(data, dg, nil, drop.Junk)
 	default:
 		e := l.event(dg)
 		e.stun, e.data = true, slices.Clone(data)
@@ -55,6 +57,12 @@ func (l *meshlink) reflect(data []byte, dg *udp.Datagram) {
 			l.dropDatagram(data, dg, nil, drop.RateLimit)
 		}
 	}
+}
+
+// asks reports whether an address is that of a server that is asked.
+func (r *reflector) asks(a netip.AddrPort) bool {
+	servers := r.servers.Load()
+	return servers != nil && slices.Contains(*servers, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
 }
 
 // reflected takes in an answer of a STUN server.
@@ -110,8 +118,11 @@ func (m *mesh) needsReflectors(now time.Duration) bool {
 			!slices.Contains(seen, snd.to.Addr()) {
 			seen = append(seen, snd.to.Addr())
 		}
+		if len(seen) >= enoughReflectors {
+			return false
+		}
 	}
-	return busy && len(seen) < enoughReflectors
+	return busy
 }
 
 // resolve looks up the names of the servers.
@@ -122,6 +133,9 @@ func (r *reflector) resolve(ctx context.Context, n *Node) error {
 	}
 	found, err := n.options.Lookup(ctx, names)
 	if len(found) > 0 {
+		for i, a := range found {
+			found[i] = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+		}
 		r.servers.Store(&found)
 		n.mesh.wake()
 	}

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +17,14 @@ const (
 	// relayArena holds datagrams that wait to be passed on.
 	relayArena = 256 << 10
 	// maxPairs is for how many pairs of nodes this one relays at once, and pairIdle how long after its
-	// last datagram a pair counts.
-	maxPairs = 128
-	pairIdle = time.Minute
+	// last datagram a pair counts; maxPairsEach is how many peers one may send to so.
+	maxPairs     = 128
+	maxPairsEach = 64
+	pairIdle     = time.Minute
+	// refusalRate bounds how often in a second a peer is told that something was not passed on, and
+	// refusalBurst at once: it may go on sending for as long as it knows no other way.
+	refusalRate  = 50
+	refusalBurst = 64
 )
 
 // RelayOptions say what a node passes on for others.
@@ -40,6 +46,24 @@ type relayDesk struct {
 	pairs  map[[2]*peer]time.Duration // when each was last relayed for
 }
 
+// setRelay changes what is passed on, and for whom. The caller holds the mesh's lock, or is the only one to
+// know it.
+func (m *mesh) setRelay(o RelayOptions) {
+	m.relayOpts = o
+	m.useRelays.Store(o.Use)
+	m.desk.mu.Lock()
+	m.desk.limit = float64(o.Limit) / 8
+	m.desk.mu.Unlock()
+	m.serveRelay()
+}
+
+// updateRelay is setRelay of a node that runs.
+func (m *mesh) updateRelay(o RelayOptions) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.setRelay(o)
+}
+
 // take reports whether n bytes may be passed on from one peer to another.
 func (d *relayDesk) take(now time.Duration, from, to *peer, n int) bool {
 	d.mu.Lock()
@@ -52,7 +76,7 @@ func (d *relayDesk) take(now time.Duration, from, to *peer, n int) bool {
 		}
 	}
 	pair := [2]*peer{from, to}
-	if _, known := d.pairs[pair]; !known && !d.room(now) {
+	if _, known := d.pairs[pair]; !known && !d.room(now, from) {
 		return false
 	}
 	d.pairs[pair] = now
@@ -60,12 +84,18 @@ func (d *relayDesk) take(now time.Duration, from, to *peer, n int) bool {
 	return true
 }
 
-// room makes room for another pair, if there is any to be had.
-func (d *relayDesk) room(now time.Duration) bool {
+// room makes room for another pair, if there is any to be had. No sender may take all of it.
+func (d *relayDesk) room(now time.Duration, from *peer) bool {
 	if d.pairs == nil {
 		d.pairs = make(map[[2]*peer]time.Duration)
 	}
-	if len(d.pairs) < 2*maxPairs { // each has two directions
+	own := 0
+	for pair := range d.pairs {
+		if pair[0] == from {
+			own++
+		}
+	}
+	if own < maxPairsEach && len(d.pairs) < 2*maxPairs { // each has two directions
 		return true
 	}
 	if now-d.swept < time.Second {
@@ -73,11 +103,22 @@ func (d *relayDesk) room(now time.Duration) bool {
 	}
 	d.swept = now
 	for pair, last := range d.pairs {
-		if now-last > pairIdle {
-			delete(d.pairs, pair)
+		if now-last <= pairIdle {
+			continue
+		}
+		delete(d.pairs, pair)
+		if pair[0] == from {
+			own--
 		}
 	}
-	return len(d.pairs) < 2*maxPairs
+	return own < maxPairsEach && len(d.pairs) < 2*maxPairs
+}
+
+// tells reports whether a peer may be told now that something was not passed on.
+func (d *relayDesk) tells(now time.Duration, p *peer) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return p.refusals.take(now, refusalRate, refusalBurst)
 }
 
 // A forwarder passes datagrams on for one meshlink.
@@ -157,7 +198,7 @@ func (l *meshlink) relay(in *inbound, plain []byte, tos uint8) {
 		snd = to.send.Load()
 	}
 	switch {
-	case !m.relays.Load():
+	case !m.relays.Load(), m.tagged(in.peer.tag()) != in.peer: // a guest, or one of two with a tag
 		cause = wire.CauseRefused
 	case snd == nil || !snd.direct() || snd.t.Expired(l.in.now) || to == in.peer:
 		cause = wire.CauseUnknown
@@ -166,7 +207,8 @@ func (l *meshlink) relay(in *inbound, plain []byte, tos uint8) {
 	}
 	if cause != 0 {
 		in.peer.dropPeer(drop.NotRelayed)
-		if cause == wire.CauseLimit { // as a full queue would: that is no reason to look for another relay
+		// The limit drops as a full queue would: that is no reason to look for another relay.
+		if cause == wire.CauseLimit || !m.desk.tells(l.in.now, in.peer) {
 			return
 		}
 		answer := wire.Unreached{Node: tag, Cause: cause}.Append(nil)
@@ -197,6 +239,11 @@ func (l *meshlink) relayed(in *inbound, plain []byte, dg *udp.Datagram) {
 		in.peer.dropPeer(drop.Malformed)
 		return
 	}
+	// A guest passes nothing on, and nobody does for who does not want it.
+	if m := l.n.mesh; !m.useRelays.Load() || m.tagged(in.peer.tag()) != in.peer {
+		in.peer.dropPeer(drop.NotRelayed)
+		return
+	}
 	l.settle() // the relay's own, which came by another way
 	direct := l.way
 	l.way, l.source = nat.Way{Relay: in.peer.tag()}, source
@@ -212,7 +259,8 @@ func (m *mesh) unreached(now time.Duration, relay *peer, u wire.Unreached) {
 		return
 	}
 	w := nat.Way{Relay: relay.tag()}
-	if k := &p.knock; u.Cause == wire.CauseUnknown && p.session.Current() == nil && k.left > 0 {
+	tried := slices.Contains(p.tried, w)
+	if k := &p.knock; tried && u.Cause == wire.CauseUnknown && p.session.Current() == nil && k.left > 0 {
 		k.by, k.at = w, now+knockEvery
 		k.left--
 		m.wake()
@@ -220,4 +268,16 @@ func (m *mesh) unreached(now time.Duration, relay *peer, u wire.Unreached) {
 	}
 	p.agent.Refused(now, w)
 	m.adopt(now, p)
+}
+
+// doubtRelay gives up the way in use when it leads through a relay that cannot be reached any more: nothing
+// is sent that could show it by staying unanswered.
+func (m *mesh) doubtRelay(now time.Duration, p *peer) {
+	pa := p.path
+	if pa == nil || pa.way.Direct() || p.agent.Doubtful() >= suspectAfter {
+		return
+	}
+	if r, _ := m.relayed(pa.way.Relay); r == nil || r == p {
+		p.agent.Refused(now, pa.way)
+	}
 }

@@ -118,23 +118,27 @@ func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) 
 	if f.relay && (f.bridge != "" || f.address != "" && f.address != "none") {
 		return nil, usageError(cmd, "with --relay-only there is no interface that could have an address or a bridge")
 	}
-	if s.flags.address == "" {
-		s.flags.address = "auto"
-		if f.bridge != "" {
-			s.flags.address = "none"
-		}
-		if len(f.offered) > 0 {
-			s.flags.address = "offered"
-		}
-		if f.relay {
-			s.flags.address = "none"
-		}
-	}
+	s.flags.address = f.addressing()
 	// What the file will say is checked before anything is written.
 	if _, err := config.Parse(s.config, s.file(1)); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// addressing is how the device gets its address: what was asked for, or what fits.
+func (f *setupFlags) addressing() string {
+	switch {
+	case f.address != "":
+		return f.address
+	case f.relay:
+		return "none"
+	case len(f.offered) > 0:
+		return "offered"
+	case f.bridge != "":
+		return "none"
+	}
+	return "auto"
 }
 
 // free refuses to set up what is there already.
