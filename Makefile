@@ -41,7 +41,7 @@ test: unit $(if $(ROOT),lab,no-lab) ## everything that can run here: unit tests,
 
 .PHONY: unit
 unit: ## unit tests (with the race detector where there is a C compiler); no root needed
-	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) ./...
+	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) -timeout 20m ./...
 	$(if $(RACE),$(GO) test -run Memory ./tunnel/bridge)
 
 .PHONY: deps

@@ -10,8 +10,12 @@ func (a *Agent) attempt(now time.Duration) (steps []Step) {
 	a.retry = now + retries[min(a.attempts, len(retries)-1)]
 	a.attempts++
 	a.prune(now)
-	if a.active == nil || a.Settled(now) || !a.calls.take(now) {
+	switch {
+	case a.active == nil, a.Settled(now):
 		a.begin(now)
+		return nil
+	case !a.calls.take(now):
+		a.unanswered(now)
 		return nil
 	}
 	a.calling, a.open, a.await = true, true, now+answerWithin

@@ -238,7 +238,7 @@ func (m *mesh) look(now time.Duration, p *peer) {
 		p.session.Urge(now)
 	}
 	p.expireHeld(now)
-	if p.path == nil || !p.path.way.Direct() || p.agent.Doubtful() > 0 {
+	if !p.agent.Settled(now) {
 		m.offerRelays(now, p)
 	}
 	m.watch(now, p)

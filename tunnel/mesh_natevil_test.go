@@ -369,7 +369,7 @@ func TestOneHop(t *testing.T) {
 		x, y := w.add(), w.add()
 		a.knows(x, y).calledBy(x)
 		a.calledBy(y)
-		a.options.Relay.Serve = true
+		a.options.Relay.Serve, a.options.Relay.Use = true, true
 		start(a, b)
 		w.talk(a, b, 3*time.Second)
 		rx, ry := w.rogue(x, a), w.rogue(y, a)

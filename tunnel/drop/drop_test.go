@@ -16,7 +16,7 @@ func TestNames(t *testing.T) {
 		"none", "truncated", "no_vni_flag", "vni_unknown", "vtep_unknown", "reserved_bits", "runt",
 		"malformed", "own_mac", "source_invalid", "static_conflict", "ecn",
 		"junk", "rate_limit", "cookie_needed", "auth", "no_session", "replay", "chunk_timeout", "not_member",
-		"rights", "refused", "early",
+		"rights", "refused", "early", "not_relayed",
 		"same_port",
 		"split_horizon", "no_port", "too_big", "loop", "send_error", "device_down", "device_full",
 	}
