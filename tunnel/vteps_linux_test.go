@@ -32,7 +32,7 @@ func TestManyUnlistedSources(t *testing.T) {
 	n := w.node(1, s)
 	for i := range uint32(1024) {
 		a := w.base
-		binary.BigEndian.PutUint16(a[2:], uint16(0x8000+i))
+		binary.BigEndian.PutUint16(a[2:], uint16(w.base[2]^0x80)<<8+uint16(i)) // far from the listed one
 		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: a[:]})
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func TestManyUnlistedSources(t *testing.T) {
 		t.Errorf("%d VTEPs, want the listed one and 1024 learned", got)
 	}
 	last := w.base
-	last[2] = 0xff
+	last[2] ^= 0x40
 	late := &net.UDPAddr{IP: last[:]}
 	conn, err := net.ListenUDP("udp4", late)
 	if err != nil {
