@@ -11,6 +11,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -212,9 +213,12 @@ func TestPortMapping(t *testing.T) {
 			})
 			expectMapping(t, m, protocol)
 			stop()
-			if passes(outside, inside) == nil {
-				t.Error("the mapping outlives the node")
-			}
+			eventually(t, func() error { // the router takes its time
+				if passes(outside, inside) == nil {
+					return errors.New("the mapping outlives the node")
+				}
+				return nil
+			})
 		})
 	}
 }
