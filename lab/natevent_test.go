@@ -10,9 +10,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vxmesh/vxmesh/lab/natlab"
 	"github.com/vxmesh/vxmesh/lab/netns"
 )
 
@@ -109,6 +111,7 @@ func (p *pinging) back(since time.Time, limit time.Duration) (took time.Duration
 // settle waits until pings that were sent after a time are answered one after the other.
 func (p *pinging) settle(since time.Time, limit time.Duration) {
 	p.t.Helper()
+	<-time.After(time.Until(since)) // to look at all that was said so far takes time
 	need(p.t, netns.Eventually(limit, func() error {
 		all := p.pongs()
 		if n := len(all); n < calm || all[n-calm].sent().Before(since) || all[n-1].seq-all[n-calm].seq >= calm ||
@@ -134,12 +137,30 @@ func (p *pinging) outage(since time.Time) (longest time.Duration, lost int) {
 	return longest, lost
 }
 
+// A change is when a node took another way, and which.
+type change struct {
+	at time.Time
+	to string
+}
+
+// changes are all of a node's towards a peer.
+func (n *node) changes(peer string) (all []change) {
+	n.t.Helper()
+	for line := range strings.Lines(n.proc.Output()) {
+		if head, to, ok := strings.Cut(line, " path peer="+peer+" remote="); ok {
+			at, err := time.Parse(time.RFC3339, strings.Fields(head)[0])
+			need(n.t, err)
+			all = append(all, change{at, strings.Trim(strings.TrimSpace(to), `"`)})
+		}
+	}
+	return all
+}
+
 // switches is how often the node has taken another way to a peer, and which.
 func (n *node) switches(peer string) (ways []string) {
-	for line := range strings.Lines(n.proc.Output()) {
-		if _, to, ok := strings.Cut(line, " path peer="+peer+" remote="); ok {
-			ways = append(ways, strings.Trim(strings.TrimSpace(to), `"`))
-		}
+	n.t.Helper()
+	for _, c := range n.changes(peer) {
+		ways = append(ways, c.to)
 	}
 	return ways
 }
@@ -149,6 +170,8 @@ type natEvent struct {
 	name string
 	x, y string // kinds of the sites; what happens happens to the first
 	does func(*natHosts)
+	// carrier is the kind that the first site is behind, "" for none.
+	carrier string
 
 	// What the pings may show: the longest time without an answer since the event began, or if after
 	// is set since it was over; or how many are lost in a row.
@@ -156,13 +179,45 @@ type natEvent struct {
 	after bool
 	lost  int
 
-	ends string // the state of the peer in the end, "" when it is as before
-	slow bool   // for [TestNATLongEvents] only
+	ends  string        // the state of the peer in the end, "" when it is as before
+	again time.Duration // until when both have to use their last way, 0 for a minute
+	slow  bool          // for [TestNATLongEvents] only
+	runs  int           // there, 0 for as many as of others
 }
 
 func flush(p *natHosts)  { p.sites[0].Flush() }
 func reboot(p *natHosts) { p.sites[0].Reboot(2 * time.Second) }
 func newIP(p *natHosts)  { p.sites[0].NewIP() }
+
+func flushCarrier(p *natHosts) { p.sites[0].Outer().Flush() }
+
+func flushBoth(p *natHosts) {
+	flushCarrier(p)
+	flush(p)
+}
+
+// newPrefix renews A's IPv6 network; its old address is removed two seconds later.
+func newPrefix(kind bool) func(*natHosts) {
+	return func(p *natHosts) {
+		remove := p.sites[0].NewPrefix(kind)
+		<-time.After(2 * time.Second)
+		remove()
+	}
+}
+
+// sleep has A's machine sleep for a time, and something happen meanwhile.
+func sleep(length time.Duration, does func(*natHosts)) func(*natHosts) {
+	return func(p *natHosts) {
+		t, a := p.nodes[0].t, p.nodes[0].proc
+		need(t, a.Signal(syscall.SIGSTOP))
+		begin := time.Now()
+		does(p)
+		<-time.After(time.Until(begin.Add(length)))
+		need(t, a.Signal(syscall.SIGCONT))
+	}
+}
+
+func nothing(*natHosts) {}
 
 // becomes is that the NAT is replaced.
 func becomes(kind string) func(*natHosts) {
@@ -216,6 +271,22 @@ var natEvents = []natEvent{
 		name: "flush, port changed, peer addr", x: "symrand", y: "addr", does: flush,
 		limit: time.Second, lost: 2, slow: true,
 	},
+	{
+		name: "flush of the carrier", x: "port", y: "port", carrier: "port", does: flushCarrier,
+		limit: time.Second, lost: 1, slow: true,
+	},
+	{
+		name: "flush of home and carrier", x: "port", y: "port", carrier: "port", does: flushBoth,
+		limit: time.Second, lost: 1,
+	},
+	{
+		name: "flush of the carrier, port changed", x: "port", y: "fullcone", carrier: "symrand",
+		does: flushCarrier, limit: time.Second, lost: 2, slow: true,
+	},
+	{
+		name: "flush of home and carrier, port changed", x: "symrand", y: "fullcone", carrier: "symrand",
+		does: flushBoth, limit: time.Second, lost: 2, slow: true,
+	},
 	{name: "flush, relayed", x: "symrand", y: "symrand", does: flush, limit: time.Second, lost: 2, slow: true},
 	{name: "reboot", x: "port", y: "port", does: reboot, limit: time.Second, after: true},
 	{
@@ -229,7 +300,7 @@ var natEvents = []natEvent{
 	// What A sent to where it was no more welcome spoils B's port there for as long as it is remembered.
 	{
 		name: "new address, another port", x: "porthash", y: "portrej", does: newIP,
-		limit: 4 * time.Second, ends: "direct", slow: true,
+		limit: 4 * time.Second, ends: "direct", slow: true, runs: 8,
 	},
 	{
 		name: "new address, ports counted", x: "symseq", y: "port", does: newIP,
@@ -244,6 +315,18 @@ var natEvents = []natEvent{
 	{
 		name: "NAT becomes a good one", x: "symrand", y: "port", does: becomes("port"),
 		limit: 4 * time.Second, ends: "direct", slow: true,
+	},
+	{
+		name: "new prefix, the old one gone", x: "symrand+v6", y: "symrand+v6", does: newPrefix(false),
+		limit: 4 * time.Second,
+	},
+	{
+		name: "new prefix, the old one deprecated", x: "symrand+v6", y: "symrand+v6", does: newPrefix(true),
+		limit: 4 * time.Second, slow: true,
+	},
+	{
+		name: "new prefix, IPv6 only", x: "v6only", y: "v6only", does: newPrefix(false),
+		limit: 4 * time.Second, slow: true,
 	},
 	{name: "relay dies", x: "symrand", y: "symrand", does: relayDies, limit: 3 * time.Second},
 	{name: "black hole", x: "port", y: "port", does: blackHole, limit: 3 * time.Second, ends: "relayed"},
@@ -260,12 +343,63 @@ var natEvents = []natEvent{
 		name: "both roam", x: "port", y: "port", does: both(roam("port")),
 		limit: 2 * time.Second, after: true, slow: true,
 	},
+	{
+		name: "sleep, new address", x: "port", y: "port", does: sleep(7*time.Second, newIP),
+		limit: 2 * time.Second, after: true,
+	},
+	{
+		name: "long sleep", x: "port", y: "port", does: sleep(40*time.Second, nothing),
+		limit: 2 * time.Second, after: true, slow: true, runs: 8,
+	},
+	{
+		name: "long sleep, new address", x: "port", y: "port", does: sleep(40*time.Second, newIP),
+		limit: 2 * time.Second, after: true, slow: true, runs: 8,
+	},
+	{
+		name: "long sleep, roaming", x: "port", y: "port", does: sleep(40*time.Second, roam("port")),
+		limit: 2 * time.Second, after: true, slow: true, runs: 8,
+	},
+}
+
+// A natCost is what an event cost.
+type natCost struct {
+	took  time.Duration // see [natEvent]
+	lost  int
+	again time.Duration // until both used their last way
+	ways  []string      // that they used since
+}
+
+func (c natCost) String() string {
+	return fmt.Sprintf("%v, %d lost, %q", c.took.Round(time.Millisecond), c.lost, c.ways)
+}
+
+// follow adds the ways that a node took to a peer since a time.
+func (c *natCost) follow(n *node, peer string, since time.Time) {
+	for _, w := range n.changes(peer) {
+		if after := w.at.Sub(since); after > 0 {
+			c.again = max(c.again, after)
+			c.ways = append(c.ways, fmt.Sprintf("%s after %v: %s", n.name, after.Round(time.Millisecond), w.to))
+		}
+	}
+}
+
+// hosts builds the pair.
+func (e natEvent) hosts(t testing.TB) *natHosts {
+	t.Helper()
+	i := natlab.New(t)
+	var options []natlab.Option
+	if e.carrier != "" {
+		options = append(options, natlab.Behind(i.Carrier(e.carrier)))
+	}
+	p := hostsOf(t, i, i.Site(e.x, options...).Host(), i.Site(e.y).Host())
+	p.publish()
+	return p
 }
 
 // run builds the pair, has it talk, has the event happen and says what that cost.
-func (e natEvent) run(t testing.TB) (took time.Duration, lost int) {
+func (e natEvent) run(t testing.TB) (cost natCost) {
 	t.Helper()
-	p := newNATHosts(t, e.x, e.y)
+	p := e.hosts(t)
 	p.start()
 	ping := p.nodes[0].keepPinging("10.0.0.2")
 	state := "direct"
@@ -278,17 +412,19 @@ func (e natEvent) run(t testing.TB) (took time.Duration, lost int) {
 	e.does(p)
 	if e.after {
 		begin = time.Now()
-		took = ping.back(begin, e.limit+patience)
+		cost.took = ping.back(begin, e.limit+patience)
 	}
 	ping.settle(time.Now().Add(time.Second), e.limit+patience) // some break only after a while
 	if !e.after {
-		took, lost = ping.outage(begin)
+		cost.took, cost.lost = ping.outage(begin)
 	}
 	if e.ends != "" {
 		state = e.ends
 	}
 	p.become(state, 65*time.Second)
-	return took, lost
+	cost.follow(p.nodes[0], "b", begin)
+	cost.follow(p.nodes[1], "a", begin)
+	return cost
 }
 
 // TestNATEvents: every event costs no more than it may.
@@ -300,10 +436,10 @@ func TestNATEvents(t *testing.T) {
 		}
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			took, lost := e.run(t)
-			t.Logf("%v, %d lost", took.Round(time.Millisecond), lost)
-			if took > loaded*e.limit || e.lost > 0 && lost > loaded*e.lost {
-				t.Errorf("%v without an answer, %d pings lost; want at most %v, %d", took, lost, e.limit, e.lost)
+			c := e.run(t)
+			t.Log(c)
+			if c.took > loaded*e.limit || e.lost > 0 && c.lost > loaded*e.lost {
+				t.Errorf("%v without an answer, %d pings lost; want at most %v, %d", c.took, c.lost, e.limit, e.lost)
 			}
 		})
 	}
@@ -407,10 +543,10 @@ func TestNATLoss(t *testing.T) {
 // broken for as long as anybody sends.
 func TestNATStuck(t *testing.T) {
 	t.Parallel()
-	took, lost := stuck.run(t)
-	t.Logf("%v, %d lost", took.Round(time.Millisecond), lost)
-	if took > stuck.limit+patience/4 {
-		t.Errorf("%v without an answer, want at most %v", took, stuck.limit)
+	c := stuck.run(t)
+	t.Log(c)
+	if c.took > stuck.limit+patience/4 {
+		t.Errorf("%v without an answer, want at most %v", c.took, stuck.limit)
 	}
 }
 

@@ -12,6 +12,7 @@
 package lab
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"slices"
@@ -371,4 +372,54 @@ func (n *node) pour(to *node, addr string, length time.Duration) (got int) {
 		}
 		got += size
 	}
+}
+
+// TestNATNestedOpener has B be called behind two NATs, of which the outer one does not bear to be surprised:
+//
+//	A - port ---+                  +--- portrej [lan] 11.0.0.1 ------ [wan] home router, which maps ports - B
+//	            +--- internet -----+
+//
+// What opens them has to pass both, and not to get to A's.
+func TestNATNestedOpener(t *testing.T) {
+	t.Parallel()
+	i := natlab.New(t)
+	carrier := i.Carrier("portrej", natlab.Inside("11.0.0.0/24")) // miniupnpd maps nothing to private addresses
+	home := i.Site("port", natlab.Behind(carrier))
+	r := &homeRouter{host: &host{NS: home.Router, t: t}, dir: t.TempDir()}
+	r.rules = strings.TrimPrefix(fmt.Sprintf(natRules, ""), "flush ruleset\n")
+	r.write("config", fmt.Sprintf(miniConfig, "yes", "no"))
+	r.boot()
+	t.Cleanup(func() { r.daemon.Kill() })
+	p := hostsOf(t, i, i.Site("port").Host(), home.Host())
+	p.publish()
+	home.OneWay("out") // so that B knows its router before anybody calls
+	p.nodes[1].start()
+	p.nodes[1].waitOutput("the router opened a port")
+	p.nodes[0].start()
+	p.nodes[0].waitPeer("pub", "direct", "")
+	p.nodes[0].waitPeer("second", "direct", "") // it calls as soon as B is there
+	openers := func(ns *netns.NS, out bool) *netns.Sniffer {
+		return (&host{NS: ns, t: t}).sniff("wan", func(q netns.Packet) bool {
+			return q.Out == out && bytes.HasSuffix(q.Data, append([]byte{8, 0, 0, 0, 0, 0, 0, 5}, make([]byte, 8)...)) &&
+				bytes.Contains(q.Data, append(carrier.WAN.AsSlice(), p.hosts[0].Outside().AsSlice()...))
+		})
+	}
+	passed, arrived := openers(carrier.Router, true), openers(p.sites[0].Router, false)
+	home.OneWay("off")
+	p.nodes[1].waitPeer("pub", "direct", "")
+	p.waitDirect()
+	if passed.Count() == 0 || arrived.Count() != 0 {
+		t.Errorf("%d openers passed both NATs, %d got to the other's", passed.Count(), arrived.Count())
+	}
+}
+
+// waitOutput waits until the node has written something.
+func (n *node) waitOutput(text string) {
+	n.t.Helper()
+	eventually(n.t, func() error {
+		if !strings.Contains(n.proc.Output(), text) {
+			return fmt.Errorf("%s has not written %q", n.name, text)
+		}
+		return nil
+	})
 }

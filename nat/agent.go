@@ -23,8 +23,9 @@ const (
 	dwell   = 10 * time.Second
 	hits    = 3
 	hitSpan = 3 * time.Second
-	// relayHits is the same for one relay instead of another, over as long as the dwell.
+	// relayHits and relaySpan are the same for one relay instead of another.
 	relayHits = 5
+	relaySpan = 30 * time.Second
 	// goodEnough is a round trip on the local network that nothing is looked for beyond.
 	goodEnough = 5 * time.Millisecond
 	// idleRetry is when a way is looked for again without traffic.
@@ -50,9 +51,10 @@ const (
 )
 
 // retries are the pauses between attempts to find a better way, while there is traffic. The last
-// one stays. A NAT that took a stray datagram for a flow forgets it within the last two (Linux: 30 s).
+// one stays. A NAT that took a stray datagram for a flow forgets it within the last two (Linux: 30 s),
+// and one that counts has given a port anew after them.
 var retries = [...]time.Duration{
-	2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 35 * time.Second, 60 * time.Second,
+	2 * time.Second, 4 * time.Second, 35 * time.Second, 60 * time.Second,
 }
 
 // A Step is something that an [Agent] wants to be sent.
@@ -205,6 +207,7 @@ func (a *Agent) Hold(until time.Duration) {
 func (a *Agent) Restart(now time.Duration) {
 	a.hope(now)
 	for _, l := range a.lanes {
+		l.moved = true
 		if l != a.active {
 			l.attempt(now)
 		}
@@ -364,7 +367,7 @@ func (a *Agent) prefers(now time.Duration, l *lane) bool {
 func (a *Agent) beats(now time.Duration, l, cur *lane) bool {
 	better, needed, span := 0.85, hits, hitSpan
 	if !l.Direct() { // they are seldom asked, and what relays do to others shows in both
-		better, needed, span = 0.75, relayHits, dwell
+		better, needed, span = 0.75, relayHits, relaySpan
 	}
 	if cur.Kind == KindLAN && cur.rtt < goodEnough && cur.rtt > 0 ||
 		float64(l.cost(now)) >= better*float64(cur.cost(now))-float64(time.Millisecond) {

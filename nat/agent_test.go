@@ -28,8 +28,8 @@ func TestBackoff(t *testing.T) {
 		within  time.Duration
 		want    []int // seconds
 	}{
-		{true, 250 * time.Second, []int{0, 2, 6, 14, 30, 65, 125, 185, 245}},
-		{false, 1000 * time.Second, []int{0, 302, 606, 914}},
+		{true, 250 * time.Second, []int{0, 2, 6, 41, 101, 161, 221}},
+		{false, 1000 * time.Second, []int{0, 302, 606, 941}},
 	} {
 		r := newRig(t)
 		r.talking = c.talking
@@ -162,6 +162,30 @@ func TestUrge(t *testing.T) {
 	}
 	if n := r.count(Call, relay(1), began); n > 2 {
 		t.Errorf("%d calls in a minute of being called", n)
+	}
+}
+
+// TestCalledCounts: a try of either end counts for both, so that both are quiet for as long as a NAT that was
+// surprised needs.
+func TestCalledCounts(t *testing.T) {
+	r := newRig(t)
+	r.talking = true
+	r.works(relay(1), steady(ms(20)))
+	r.a.Offer(r.now, FromRelays, []Candidate{through(1)})
+	r.within(time.Second, relay(1))
+	for range 3 {
+		r.a.Called(r.now, ms(20), []Candidate{public(1)})
+		r.pass(ms(1900))
+	}
+	r.pass(2 * time.Second) // what was begun ends
+	began := r.now
+	r.pass(30 * time.Second)
+	if n := r.count(Call, relay(1), began) + r.count(Ping, direct(1), began); n > 0 {
+		t.Errorf("%d calls and pings in the half minute after three tries of the other's", n)
+	}
+	r.pass(30 * time.Second)
+	if r.count(Call, relay(1), began) == 0 {
+		t.Error("and no call after it")
 	}
 }
 

@@ -97,10 +97,10 @@ func (a *Agent) Called(now, rtt time.Duration, list []Candidate) (steps []Step, 
 			steps = append(steps, Step{Do: Opener, Way: l.Way})
 		}
 	}
-	// Of two that look for each other one has to do so at a time: a NAT that a ping has surprised forgets that
-	// in half a minute without any.
+	// Of two that look for each other one has to do so at a time, and a try of either counts for both: a NAT
+	// that a ping has surprised forgets that in half a minute without any.
 	a.retry = max(retry, now+retries[min(attempts, len(retries)-1)])
-	a.attempts = max(attempts, 1)
+	a.attempts = attempts + 1
 	return steps, true
 }
 

@@ -86,7 +86,7 @@ func KindOf(a netip.Addr, local []netip.Prefix) Kind {
 	switch {
 	case a.Is6() && a.IsGlobalUnicast() && !a.IsPrivate():
 		return KindHost6
-	case a.Is4() && public4(a):
+	case public4(a):
 		return KindPublic4
 	}
 	return KindHost

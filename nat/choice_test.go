@@ -139,3 +139,22 @@ func TestSockets(t *testing.T) {
 		t.Errorf("destinations: %v", o.count)
 	}
 }
+
+// TestRelaySpan: a relay that others use as well gets slower now and then, and is left only when it stays so.
+func TestRelaySpan(t *testing.T) {
+	for _, c := range []struct {
+		slow time.Duration
+		want Way
+	}{{relaySpan - 2*time.Second, relay(1)}, {2 * relaySpan, relay(2)}} {
+		r := inUse(t, relay(1), KindRelay, steady(ms(20)))
+		r.works(relay(2), steady(ms(20)))
+		r.a.Offer(r.now, FromRelays, []Candidate{through(1), through(2)})
+		r.pass(time.Minute)
+		r.works(relay(1), steady(ms(200)))
+		r.pass(c.slow)
+		r.works(relay(1), steady(ms(1)))
+		if w, _ := r.a.Active(); w != c.want {
+			t.Errorf("slow for %v: by %v", c.slow, w)
+		}
+	}
+}

@@ -63,6 +63,7 @@ type lane struct {
 	hitSince   time.Duration
 	raced      bool // it may take over from the one in use with its next pong
 	left       bool // for a relay, because it lost too much
+	moved      bool // we are elsewhere since it answered last
 }
 
 // attempt begins to ping the candidate, from a time on.
@@ -99,9 +100,10 @@ func (l *lane) pong(now, rtt time.Duration, n uint32) {
 // revive is for when a candidate answers: the pings that opened the way to it, or went out while there
 // was none, are not lost ones.
 func (l *lane) revive(now time.Duration) {
-	if l.state != Valid && (l.answered == 0 || now-l.answered > forgive) {
+	if l.moved || l.state != Valid && (l.answered == 0 || now-l.answered > forgive) {
 		l.before, l.left = l.pings, false
 	}
+	l.moved = false
 }
 
 // judged are the results of the pings that say something about loss, and how many. The newest does not

@@ -73,6 +73,29 @@ func TestForgive(t *testing.T) {
 	}
 }
 
+// TestMovedLosses: what got lost because we were elsewhere says nothing of a way, once it answers.
+func TestMovedLosses(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		r := inUse(t, direct(1), KindStatic, steady(ms(20)))
+		r.works(relay(1), steady(ms(30)))
+		r.a.Offer(r.now, FromRelays, []Candidate{through(1)})
+		r.pass(time.Minute)
+		r.works(direct(1), nil)
+		r.within(5*time.Second, relay(1))
+		r.works(direct(1), steady(ms(20)))
+		if moved {
+			r.a.Restart(r.now)
+		}
+		r.pass(3 * time.Second)
+		if w, _ := r.a.Active(); (w == direct(1)) != moved {
+			t.Errorf("moved %v: by %v", moved, w)
+		}
+		if l := r.a.find(direct(1)); l.moved {
+			t.Errorf("moved %v: still to be forgiven", moved)
+		}
+	}
+}
+
 // TestLossyLane wants a fifth lost, and not by accident; one that was left has to be good for a while.
 func TestLossyLane(t *testing.T) {
 	for _, c := range []struct {

@@ -15,6 +15,12 @@ const (
 	maxSent       = 2048
 	// mappedFor is how long a NAT keeps a port for a destination that does not answer, at least (Linux: 30 s).
 	mappedFor = 28 * time.Second
+	// sameFlush is within which time others see us elsewhere because of the same thing that happened.
+	sameFlush = 5 * time.Second
+	// ahead is how many destinations a NAT may have had before one that we know of, and unsure how many of
+	// them may have got their ports anew without our knowing.
+	ahead  = 64
+	unsure = 4
 )
 
 // An Observer keeps where others see this node: what the NATs between make of its address.
@@ -25,6 +31,14 @@ type Observer struct {
 	views []view
 	sent  map[destination]mapping
 	count map[uint8]uint32 // destinations, by socket
+	flush map[uint8]flush  // the last, by socket
+}
+
+// A flush is when a NAT has forgotten what it had given, and by how much its ports went on before that.
+type flush struct {
+	at   time.Duration
+	step int
+	all  bool // of all destinations
 }
 
 // A destination is where one of our sockets sent something.
@@ -35,7 +49,7 @@ type destination struct {
 
 // A mapping is when a NAT chose our port for a destination.
 type mapping struct {
-	count uint32        // of destinations, this one included
+	count uint32        // of destinations, this one included; 0 when it was given anew, and nobody knows when
 	last  time.Duration // when something was sent there last
 }
 
@@ -46,7 +60,8 @@ type view struct {
 	us     netip.AddrPort
 	since  time.Duration
 	at     time.Duration
-	count  uint32 // when the NAT chose our port for it; 0 when that is not known
+	moved  time.Duration // when it last saw us elsewhere than before; 0 for never
+	count  uint32        // when the NAT chose our port for it; 0 when that is not known
 }
 
 // Sent notes that a socket sends something to an address.
@@ -66,6 +81,83 @@ func (o *Observer) Sent(now time.Duration, socket uint8, to netip.AddrPort) {
 	o.sent[d] = mapping{o.count[socket], now}
 }
 
+// moved notes that a NAT has chosen our port for one that sees us again. If it gave another address too, or
+// has done so for a second one, it has forgotten all, and given new ones in another order than before.
+func (o *Observer) moved(now time.Duration, v *view, us netip.AddrPort) {
+	f, again := o.flush[v.socket]
+	if !again || now-f.at >= sameFlush {
+		f = flush{step: f.step}
+		if step, _ := o.Step(now); step != 0 {
+			f.step = step
+		}
+	}
+	first := !slices.ContainsFunc(o.views, func(w view) bool {
+		return w.socket == v.socket && w.us.Addr() == us.Addr()
+	})
+	v.us, v.count, v.moved = us, 0, now
+	if !f.all && (first || f.at != 0) {
+		f.all = true
+		o.forgetCounts(now, v.socket)
+	}
+	f.at = now
+	if o.flush == nil {
+		o.flush = make(map[uint8]flush)
+	}
+	o.flush[v.socket] = f
+	if o.recount(now, v); v.count == 0 {
+		o.number(now, v, o.count[v.socket]+1)
+	}
+}
+
+// number notes when a NAT chose our port for one that sees us.
+func (o *Observer) number(now time.Duration, v *view, count uint32) {
+	v.count = count
+	o.count[v.socket] = max(o.count[v.socket], count)
+	o.sent[destination{v.socket, v.by}] = mapping{count, now}
+}
+
+// forgetCounts is for when a NAT has forgotten everything but what it has just given anew.
+func (o *Observer) forgetCounts(now time.Duration, socket uint8) {
+	o.count[socket] += ahead
+	for d, s := range o.sent {
+		if d.socket == socket {
+			o.sent[d] = mapping{0, s.last}
+		}
+	}
+	for i := range o.views {
+		v := &o.views[i]
+		switch {
+		case v.socket != socket:
+		case v.count == 0 || v.moved == 0 || now-v.moved >= sameFlush:
+			v.count = 0
+		default:
+			v.count += ahead
+			o.sent[destination{socket, v.by}] = mapping{v.count, now}
+		}
+	}
+}
+
+// recount finds out when a NAT that counts chose our port for one that sees us: from the port itself, and
+// that of another, unless it is the first.
+func (o *Observer) recount(now time.Duration, v *view) {
+	step := o.flush[v.socket].step
+	i := slices.IndexFunc(o.views, func(w view) bool {
+		return w.count != 0 && w.socket == v.socket && w.us.Addr() == v.us.Addr() && w.by != v.by
+	})
+	switch {
+	case step == 0:
+		return
+	case i < 0:
+		o.number(now, v, o.count[v.socket]+1)
+		return
+	}
+	ports := int(v.us.Port()) - int(o.views[i].us.Port())
+	count := int(o.views[i].count) + ports/step
+	if ports%step == 0 && count > 0 && ports/step <= ahead {
+		o.number(now, v, uint32(count))
+	}
+}
+
 // seenBy reports whether a destination has told where it sees us, so that it is kept open.
 func (o *Observer) seenBy(socket uint8, by netip.AddrPort) bool {
 	return slices.ContainsFunc(o.views, func(v view) bool { return v.by == by && v.socket == socket })
@@ -80,10 +172,12 @@ func (o *Observer) Saw(now time.Duration, socket uint8, by, us netip.AddrPort) (
 	for i := range o.views {
 		v := &o.views[i]
 		if v.by == by && v.socket == socket {
-			if moved = v.us != us; moved && o.sent != nil { // the NAT has chosen a port again
-				o.count[socket]++
-				o.sent[destination{socket, by}] = mapping{o.count[socket], now}
-				v.count = o.count[socket]
+			moved = v.us != us
+			switch {
+			case moved && o.sent != nil:
+				o.moved(now, v, us)
+			case o.flush[socket].step != 0 && v.count == 0:
+				o.recount(now, v)
 			}
 			v.us, v.at = us, now
 			return moved
@@ -92,7 +186,8 @@ func (o *Observer) Saw(now time.Duration, socket uint8, by, us netip.AddrPort) (
 	if len(o.views) == maxReflectors {
 		o.views = slices.Delete(o.views, 0, 1)
 	}
-	o.views = append(o.views, view{socket, by, us, now, now, o.sent[destination{socket, by}].count})
+	count := o.sent[destination{socket, by}].count
+	o.views = append(o.views, view{socket: socket, by: by, us: us, since: now, at: now, count: count})
 	return false
 }
 
@@ -137,6 +232,18 @@ func (o *Observer) agreed(v view) bool {
 	})
 }
 
+// Nested reports whether a router that says what its outer address is is behind another NAT, such as a
+// carrier's: nobody outside sees us there. The zero address is of one that does not say.
+func (o *Observer) Nested(now time.Duration, outer netip.Addr) bool {
+	if !outer.Is4() || !public4(outer) {
+		return outer.Is4()
+	}
+	seen := o.Addresses(now)
+	isOuter := func(r Reflexive) bool { return r.Addr.Addr() == outer }
+	isPublic := func(r Reflexive) bool { return r.Addr.Addr().Is4() && public4(r.Addr.Addr()) }
+	return slices.ContainsFunc(seen, isPublic) && !slices.ContainsFunc(seen, isOuter)
+}
+
 // Varies reports whether different others see a socket at different ports of an address, so that what
 // one saw is none for another.
 func (o *Observer) Varies(now time.Duration) bool {
@@ -173,10 +280,21 @@ func (o *Observer) Step(now time.Duration) (step int, last Reflexive) {
 			return 0, Reflexive{}
 		}
 		step = s
-		port := int(b.us.Port()) + step*int(o.count[b.socket]-b.count)
+		port := int(b.us.Port()) + step*(int(o.count[b.socket]-b.count)-o.unsure(now, b.socket))
 		last = Reflexive{Addr: netip.AddrPortFrom(b.us.Addr(), uint16(port)), Socket: b.socket}
 	}
 	return step, last
+}
+
+// unsure is how many ports before the last one a NAT may have given to a destination since its last flush:
+// there are some of which nobody knows.
+func (o *Observer) unsure(now time.Duration, socket uint8) int {
+	for d, s := range o.sent {
+		if d.socket == socket && s.count == 0 && now-s.last < mappedFor {
+			return unsure
+		}
+	}
+	return 0
 }
 
 // Given is the address that a NAT which counts has given us towards a destination that something was
@@ -184,10 +302,10 @@ func (o *Observer) Step(now time.Duration) (step int, last Reflexive) {
 func (o *Observer) Given(now time.Duration, socket uint8, to netip.AddrPort) (netip.AddrPort, bool) {
 	step, last := o.Step(now)
 	s, ok := o.sent[destination{socket, to}]
-	if step == 0 || !ok || now-s.last >= mappedFor || last.Socket != socket {
+	if step == 0 || !ok || s.count == 0 || now-s.last >= mappedFor || last.Socket != socket {
 		return netip.AddrPort{}, false
 	}
-	port := int(last.Addr.Port()) - step*int(o.count[socket]-s.count)
+	port := int(last.Addr.Port()) - step*(int(o.count[socket]-s.count)-o.unsure(now, socket))
 	return netip.AddrPortFrom(last.Addr.Addr(), uint16(port)), true
 }
 

@@ -177,7 +177,7 @@ func TestNoStep(t *testing.T) {
 func TestStepApart(t *testing.T) {
 	for name, second := range map[string]Reflexive{
 		"socket":  {Addr: ap("198.51.100.1:40001"), Socket: 1},
-		"address": {Addr: ap("198.51.100.2:40001")},
+		"address": {Addr: ap("198.51.100.2:40002")},
 	} {
 		var o Observer
 		o.Sent(time.Hour, 0, reflectorAt(1))
@@ -212,6 +212,60 @@ func TestStepAgain(t *testing.T) {
 	c.send(later, reflectorAt(4), true)
 	if step, last := c.o.Step(later); step != 1 || int(last.Addr.Port()) != c.port {
 		t.Errorf("step %d, the last port is %v, want %d", step, last, c.port)
+	}
+}
+
+// TestStepFlushed: a NAT that counts has forgotten everything, and given ports anew in an order that nobody
+// saw. Its step is as before, and both what it gave and what it will give is among what is tried.
+func TestStepFlushed(t *testing.T) {
+	for name, outer := range map[string]string{"another address": "198.51.100.9", "the same": "198.51.100.1"} {
+		c := newCounter(2)
+		for i := range 3 {
+			c.send(time.Hour, reflectorAt(i), true)
+		}
+		c.send(time.Hour, reflectorAt(9), false)
+		now := time.Hour + 20*time.Second
+		at := func(port int) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(outer), uint16(port)) }
+		c.o.Sent(now, 0, reflectorAt(9)) // is given 50000
+		if !c.o.Saw(now, 0, reflectorAt(1), at(50006)) || !c.o.Saw(now, 0, reflectorAt(2), at(50002)) {
+			t.Errorf("%s: has not moved", name)
+		}
+		if at, ok := c.o.Given(now, 0, reflectorAt(9)); ok {
+			t.Errorf("%s: given is %v", name, at)
+		}
+		step, last := c.o.Step(now)
+		tried := make(map[int]bool)
+		for i := range predictedPorts {
+			tried[int(last.Addr.Port())+step*(i+1)] = true
+		}
+		if step != 2 || last.Addr.Addr() != at(0).Addr() || !tried[50000] || !tried[50008] {
+			t.Errorf("%s: step %d, last %v", name, step, last)
+		}
+		c.o.Saw(now+sameFlush, 0, reflectorAt(0), at(50004)) // is late
+		c.o.Sent(now+mappedFor, 0, reflectorAt(9))           // is given 50008
+		if at, ok := c.o.Given(now+mappedFor, 0, reflectorAt(9)); !ok || at.Port() != 50008 {
+			t.Errorf("%s: then given is %v, %v", name, at, ok)
+		}
+	}
+}
+
+// TestStepLied: one that sees us where nobody else does makes us forget the step for as long only as the others
+// say nothing.
+func TestStepLied(t *testing.T) {
+	c := newCounter(1)
+	for i := range 3 {
+		c.send(time.Hour, reflectorAt(i), true)
+	}
+	for i := range 100 {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{8, 8, byte(i), 8}), 1)
+		c.o.Saw(time.Hour+time.Duration(i)*time.Second, 0, reflectorAt(2), at)
+	}
+	now := time.Hour + 100*time.Second
+	for i := range 2 {
+		c.send(now, reflectorAt(i), true)
+	}
+	if step, last := c.o.Step(now); step != 1 || last.Addr.Addr().As4()[0] != 198 {
+		t.Errorf("step %d, last %v", step, last)
 	}
 }
 
@@ -282,7 +336,7 @@ func TestUsable(t *testing.T) {
 			t.Errorf("%s: %v", s, got)
 		}
 	}
-	if Usable(netip.AddrPort{}) {
+	if Usable(netip.AddrPort{}) || Usable(netip.AddrPortFrom(netip.Addr{}, 1)) {
 		t.Error("no address is usable")
 	}
 }
@@ -319,6 +373,36 @@ func TestWords(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestNested: a router's outer address is told from where others see us.
+func TestNested(t *testing.T) {
+	for _, c := range []struct {
+		outer string
+		seen  []string
+		want  bool
+	}{
+		{"", nil, false},
+		{"", []string{"198.51.100.1:4000"}, false},
+		{"2001:db8::1", []string{"198.51.100.1:4000"}, false},
+		{"10.0.0.1", nil, true},
+		{"100.64.0.1", []string{"198.51.100.1:4000"}, true},
+		{"10.0.0.1", []string{"10.0.0.1:4000"}, true}, // by somebody between the two
+		{"198.51.100.2", nil, false},
+		{"198.51.100.2", []string{"192.168.1.9:4000", "[2001:db8::1]:4000"}, false},
+		{"198.51.100.2", []string{"198.51.100.1:4000"}, true},
+		{"198.51.100.1", []string{"198.51.100.1:4000"}, false},
+		{"198.51.100.1", []string{"203.0.113.1:4000", "198.51.100.1:4000"}, false},
+	} {
+		var o Observer
+		for i, us := range c.seen {
+			o.Saw(time.Hour, 0, reflectorAt(i), ap(us))
+		}
+		outer, _ := netip.ParseAddr(c.outer)
+		if got := o.Nested(time.Hour, outer); got != c.want {
+			t.Errorf("%q, seen at %q: %v", c.outer, c.seen, got)
 		}
 	}
 }

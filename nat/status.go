@@ -51,7 +51,7 @@ func cmpBool(x, y bool) int {
 func (a *Agent) Targets(now time.Duration, n int) (out []Way) {
 	for _, c := range a.Candidates(now) {
 		switch {
-		case c.Kind == KindPredicted, c.Kind == KindSeen && c.State != Valid && !c.Active:
+		case c.Kind == KindPredicted, c.Kind == KindSeen && c.State != Valid:
 			continue // whoever copies our datagrams could have shown it
 		case c.Direct():
 			if n--; n < 0 {

@@ -90,8 +90,10 @@ func (c *membership) endpoints() (out []netip.AddrPort) {
 	if c.Addresses != nil {
 		out = c.Addresses()
 	}
-	for _, a := range c.m.mappedAt() {
-		add(a.Addr)
+	if !c.m.outside.opened.refuted { // strangers need not try in vain what nobody gets through
+		for _, a := range c.m.mappedAt() {
+			add(a.Addr)
+		}
 	}
 	seen := c.m.outside.observer.Addresses(c.m.n.now())
 	for _, r := range seen {

@@ -178,7 +178,7 @@ func TestEveryDrop(t *testing.T) {
 	w := newNetwork(t)
 	cases := dropCases(t, w)
 	for reason := drop.Truncated; reason.String() != "invalid"; reason++ {
-		sealed := reason >= drop.Junk && reason <= drop.NotRelayed // TestEverySealedDrop's, and those of members
+		sealed := reason >= drop.Junk && reason <= drop.NotLAN // TestEverySealedDrop's, and those of members
 		if len(cases[reason]) == 0 && !sealed {
 			t.Errorf("%s is not tested", reason)
 		}

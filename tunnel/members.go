@@ -68,6 +68,9 @@ func (m *mesh) put(o PeerOptions) error {
 	p.configure(o)
 	m.peers = append(m.peers, p)
 	m.bySession[s] = p
+	if m.paused[o.Key] {
+		m.halt(p)
+	}
 	m.publishScreen()
 	m.publishTags()
 	m.regroup = true
@@ -180,6 +183,9 @@ func (m *mesh) inSegment(o *SegmentOptions) (out []*peer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.peers {
+		if p.paused {
+			continue
+		}
 		named := slices.Contains(o.Peers, p.name)
 		if p.member == nil && named ||
 			p.member != nil && (named || o.All) && p.member.Certificate.Rights.Allows(o.VNI) {
@@ -194,6 +200,8 @@ func (m *mesh) inSegment(o *SegmentOptions) (out []*peer) {
 func (m *mesh) admit(now time.Duration, ep *session.Endpoint, claim *session.Claim) bool {
 	switch {
 	case m.club == nil:
+		return false
+	case m.paused[claim.Key]: // its endpoint would not take it, either, after a look at its certificate
 		return false
 	case ep == m.club.door.endpoint:
 		return m.club.door.let(now, m, claim.Key)

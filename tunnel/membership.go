@@ -74,6 +74,7 @@ type membership struct {
 	settled    time.Duration               // when they were made so last
 	renewed    time.Duration               // when certificates were looked at last
 	said       time.Time                   // when our record was signed last
+	names      map[roster.NodeID]string    // of the members that people were told of
 	lifeSigns  map[roster.NodeID]time.Time // the time of day when a member said something new of itself last
 }
 
@@ -93,6 +94,10 @@ func newMembership(m *mesh, o MembershipOptions) *membership {
 	own := roster.Item{Kind: roster.ItemCertificate, Raw: o.Certificate.Raw}
 	for _, err := range c.roster.Restore(now, append([]roster.Item{own}, o.Items...)) {
 		m.n.log.Debug("kept item not taken", "err", err)
+	}
+	c.names = make(map[roster.NodeID]string)
+	for _, r := range c.roster.Members() {
+		c.names[r.ID] = r.Name
 	}
 	if r := c.roster.Member(c.self); r != nil && r.Record != nil {
 		c.record = r.Record
@@ -331,6 +336,9 @@ func (c *membership) apply(changes []roster.Change, from *peer) {
 		if ch.Kind == roster.ItemRecord {
 			c.lifeSigns[ch.Node] = c.Wall()
 		}
+		if ch.Kind == roster.ItemCertificate {
+			c.tellMember(ch.Node)
+		}
 		now = now || urgent(ch)
 		if ch.Kind == roster.ItemRevocation {
 			revoked = true
@@ -363,6 +371,7 @@ func (c *membership) tellRevoked(ch roster.Change) {
 	if !c.roster.Revoked(ch.Node) {
 		return
 	}
+	c.tellGone(ch)
 	if ch.Node != c.self {
 		c.m.n.log.Info("member removed", "id", ch.Node)
 		return

@@ -53,7 +53,8 @@ type mesh struct {
 	peers     []*peer           // those that are not members, and all members
 	regroup   bool              // the segments have to learn of other peers
 	bySession map[*session.Peer]*peer
-	twin      twin // another machine that uses our own key
+	paused    map[session.PublicKey]bool // the keys of the peers that are
+	twin      twin                       // another machine that uses our own key
 	relayOpts RelayOptions
 	outside   outside
 	ports     ports
@@ -91,7 +92,7 @@ type meshEvent struct {
 func newMesh(n *Node) *mesh {
 	m := &mesh{
 		n: n, woken: make(chan struct{}, 1), ready: make(chan struct{}), events: make(chan meshEvent, meshBacklog),
-		bySession: make(map[*session.Peer]*peer),
+		bySession: make(map[*session.Peer]*peer), paused: make(map[session.PublicKey]bool),
 	}
 	m.setRelay(n.options.Relay)
 	m.table.Store(&map[uint32]*inbound{})
@@ -163,6 +164,7 @@ func (m *mesh) handle(e *meshEvent) {
 		p = m.handshake(now, e)
 	case !m.knows(p): // removed since
 	case len(e.data) == 0:
+		m.cameIn(now, e.way)
 		p.agent.Heard(now, e.way)
 	default:
 		m.control(now, e)
@@ -244,6 +246,7 @@ func (m *mesh) look(now time.Duration, p *peer) {
 	m.watch(now, p)
 	m.knockAgain(now, p)
 	m.answerLate(now, p)
+	m.checkOpened(now, p)
 	if p.callable() && p.session.Due(now) {
 		m.initiate(now, p)
 	}
@@ -254,7 +257,7 @@ func (m *mesh) look(now time.Duration, p *peer) {
 
 // callable reports whether there is a way to call the peer by. One that goes nowhere must not
 // begin a handshake: for as long as it waited for the answer, it would give none itself.
-func (p *peer) callable() bool { return p.path != nil || p.agent.Known() }
+func (p *peer) callable() bool { return !p.paused && (p.path != nil || p.agent.Known()) }
 
 // active reports whether the peer needs attention more often than once a second.
 func (p *peer) active(now time.Duration) bool {

@@ -1,11 +1,15 @@
 package tunnel
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/vxmesh/vxmesh/nat"
+	"github.com/vxmesh/vxmesh/nat/lan"
+	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
@@ -60,6 +64,27 @@ func TestStrangersAnswersDoNotWait(t *testing.T) {
 	}
 }
 
+// TestStrangersQuestions counts those to STUN that are too many by a reason of their own.
+func TestStrangersQuestions(t *testing.T) {
+	p := stillMesh(t)
+	question := append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
+	for range 1000 {
+		p.link.split(&udp.Datagram{Data: question, From: netip.MustParseAddrPort("192.0.2.1:3478")})
+	}
+	answered := p.s.node.mesh.reflector.server.Counts().Answered
+	if drops := p.link.sock.drops.Map(); len(drops) != 1 || drops["stun_limit"] != 1000-answered || answered == 0 {
+		t.Errorf("%d answered, drops %v", answered, drops)
+	}
+}
+
+// TestLANStats shows what came to the HELLOs' port, by reason.
+func TestLANStats(t *testing.T) {
+	st := lanStats(lan.Counts{Heard: 1, Foreign: 2, Malformed: 3, Strayed: 4})
+	if st.RxDatagrams != 10 || !maps.Equal(st.Drops, map[string]uint64{"other_network": 2, "malformed": 3, "not_lan": 4}) {
+		t.Errorf("%+v", st)
+	}
+}
+
 // TestRestartsArePutOff restarts at once, again no sooner than a second later, and seldom after a few
 // times; none that was asked for is forgotten.
 func TestRestartsArePutOff(t *testing.T) {
@@ -84,5 +109,117 @@ func TestRestartsArePutOff(t *testing.T) {
 	}
 	if most := restartBurst + 103*restartRate + 1; float64(times) > most || times < 20 {
 		t.Errorf("%d times in 103 s", times)
+	}
+}
+
+// TestEchoOfAWay tells ways apart that read the same.
+func TestEchoOfAWay(t *testing.T) {
+	at := netip.MustParseAddrPort("192.0.2.9:7000")
+	e := echoes{ways: []nat.Way{{Addr: at}, {Socket: 1, Addr: at}}, missing: 2}
+	e.out.Paths = []control.PingPath{{Address: at.String()}, {Address: at.String()}}
+	for _, rtt := range []float64{3, 2, 4} {
+		e.answered(echo{control.PingReply{Remote: at.String(), RTTSeconds: rtt}, e.ways[1]})
+	}
+	e.answered(echo{control.PingReply{Remote: at.String()}, nat.Way{Socket: 2, Addr: at}})
+	if p := e.out.Paths; p[0].Answered || !p[1].Answered || p[1].RTTSeconds != 2 || e.missing != 1 {
+		t.Errorf("%+v, %d missing", p, e.missing)
+	}
+}
+
+// TestNoSocket says so when the socket of a way is closed: that is no matter of relays.
+func TestNoSocket(t *testing.T) {
+	m := stillMesh(t).s.node.mesh
+	at := netip.MustParseAddrPort("192.0.2.9:7000")
+	if err := m.transmit(nat.Way{Socket: 99, Addr: at}, nat.Tag{}, []byte{1}); err != errClosed {
+		t.Errorf("closed: %v", err)
+	}
+	if err := m.transmit(nat.Way{Relay: nat.Tag{9}}, nat.Tag{}, []byte{1}); err != errNoRelay {
+		t.Errorf("no relay: %v", err)
+	}
+}
+
+// TestAnswersToTheLastCall takes no answer to another call than the one that is out.
+func TestAnswersToTheLastCall(t *testing.T) {
+	p := stillMesh(t)
+	m, now := p.s.node.mesh, time.Hour
+	p.peer.agent = new(nat.Agent)
+	a, relay := p.peer.agent, nat.Way{Relay: nat.Tag{9}}
+	a.Offer(now, nat.FromRelays, []nat.Candidate{{Way: relay, Kind: nat.KindRelay}})
+	a.Proven(now, relay)
+	a.Note(now, now, now)
+	m.steps(now, p.peer, p.peer.session.Current(), a.Tick(now))
+	if !a.Awaits() || p.peer.call.number == 0 {
+		t.Fatal("there is no call out")
+	}
+	for _, number := range []uint64{p.peer.call.number + 1, p.peer.call.number} {
+		answer := wire.Call{Number: number}.Append(nil, wire.TypeAnswer)
+		m.called(now, &meshEvent{peer: p.peer, data: answer})
+		if want := number != p.peer.call.number; a.Awaits() != want {
+			t.Errorf("number %d of %d: one is awaited still: %v", number, p.peer.call.number, a.Awaits())
+		}
+	}
+}
+
+// TestSeenThroughRelays learns nothing of where this node is from what a relay passed on.
+func TestSeenThroughRelays(t *testing.T) {
+	m := stillMesh(t).s.node.mesh
+	m.outside = outside{}
+	us := netip.MustParseAddrPort("203.0.113.1:7000")
+	for w, want := range map[nat.Way]int{{Relay: nat.Tag{9}}: 0, {Addr: netip.MustParseAddrPort("192.0.2.1:1")}: 1} {
+		m.outside.observer.Forget()
+		m.observed(time.Hour, w, us)
+		if n, _ := m.outside.observer.Reflectors(time.Hour); n != want {
+			t.Errorf("%v: %d see this node, want %d", w, n, want)
+		}
+	}
+}
+
+// TestPairsHaveAnEnd passes on for so many pairs at once, and for others once these have been silent.
+func TestPairsHaveAnEnd(t *testing.T) {
+	var d relayDesk
+	from, to := make([]*peer, 2*maxPairs/maxPairsEach+1), make([]*peer, maxPairsEach+1)
+	for i := range from {
+		from[i] = new(peer)
+	}
+	for i := range to {
+		to[i] = new(peer)
+	}
+	passes := func(now time.Duration) (n int) {
+		for _, f := range from {
+			for _, t := range to {
+				if d.take(now, f, t, 100) == 0 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if n := passes(time.Hour); n != 2*maxPairs {
+		t.Errorf("%d pairs, want %d", n, 2*maxPairs)
+	}
+	last := from[len(from)-1]
+	if cause := d.take(time.Hour+time.Second, last, to[0], 100); cause != wire.CauseRefused {
+		t.Errorf("one more is refused with cause %d", cause)
+	}
+	if cause := d.take(time.Hour+pairIdle+2*time.Second, last, to[0], 100); cause != 0 || len(d.pairs) != 1 {
+		t.Errorf("cause %d after a while, %d pairs are left", cause, len(d.pairs))
+	}
+}
+
+// TestReopenedSeldom asks the router for a port that nobody gets through ever more seldom, each hour in the end.
+func TestReopenedSeldom(t *testing.T) {
+	p := stillMesh(t)
+	m, times := p.s.node.mesh, []time.Duration(nil)
+	now := time.Hour
+	m.mayReopen(func() { times = append(times, now-time.Hour) })
+	for ; now < 6*time.Hour; now += time.Minute {
+		m.reopen(now, p.peer)
+	}
+	want := []time.Duration{0, 1, 3, 7, 15, 31, 63, 123, 183, 243}
+	for i := range want {
+		want[i] *= time.Minute
+	}
+	if !slices.Equal(times, want) {
+		t.Errorf("at %v, want %v", times, want)
 	}
 }

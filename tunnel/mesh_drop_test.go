@@ -81,6 +81,10 @@ var unsealedDrops = []sealedDrop{
 	{"noise", fromRogue(func(*dropped) []byte {
 		return bytes.Repeat([]byte{0xa5}, 700)
 	}), atSocket("junk"), 0},
+	{"STUN that asks for more than an address", fromRogue(func(*dropped) []byte { // CHANGE-REQUEST (RFC 5780, 7.2)
+		q := append([]byte{0, 1, 0, 8, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
+		return append(q, 0, 3, 0, 4, 0, 0, 0, 6)
+	}), atSocket("stun_refused"), 0},
 	{"STUN that answers nobody", fromRogue(func(*dropped) []byte {
 		return append([]byte{1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
 	}), atSocket("junk"), 0},

@@ -697,3 +697,44 @@ func TestAmplification(t *testing.T) {
 		}
 	})
 }
+
+// TestAmplificationUnderLoad has somebody who knows a node's key send handshakes from a thousand forged addresses
+// in a second: beyond a few, all that these get is a cookie each, much smaller than what was sent.
+func TestAmplificationUnderLoad(t *testing.T) {
+	simulate(t, 61, func(w *world) {
+		a, b := w.pair()
+		var handshake []byte
+		cookies, out := 0, 0
+		w.tapping(func(_, to netip.AddrPort, d []byte) bool {
+			switch kind := wire.KindOf(d); {
+			case to == a.addr && kind == wire.Handshake1 && handshake == nil:
+				handshake = slices.Clone(d)
+			case to.Addr().As4()[0] == 198:
+				if out += len(d); kind == wire.Cookie {
+					cookies++
+				}
+				if len(d) > len(handshake) {
+					t.Errorf("%d bytes for %d", len(d), len(handshake))
+				}
+			}
+			return true
+		})
+		start(b) // so that it calls
+		w.pass(time.Second)
+		start(a)
+		w.talk(a, b, 20*time.Second)
+		const forged = 1000
+		for i := range forged {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 7)
+			w.net.Inject(from, a.addr, handshake)
+			w.pass(time.Millisecond)
+		}
+		w.pass(10 * time.Second)
+		if in := forged * len(handshake); cookies < forged/2 || out > in/4 {
+			t.Errorf("%d bytes, %d cookies among them, for %d", out, cookies, in)
+		}
+		if got := a.remote(b); got != b.addr.String() {
+			t.Errorf("the way is %s now", got)
+		}
+	})
+}

@@ -48,7 +48,7 @@ func (m *mesh) addNetcheck(c *netcheck, out *control.Netcheck) {
 	if a := m.outside.mapped; a.External.IsValid() {
 		pm := &out.PortMapping
 		pm.Protocol, pm.Mapped, pm.Until = a.Protocol, a.External.String(), a.Expires
-		pm.Verified = m.outside.reachable
+		pm.Verified = m.outside.verified()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vxmesh/vxmesh/nat/lan"
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tunnel/capture"
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -35,6 +36,8 @@ type Node struct {
 
 	// Read by every loop, replaced under mu.
 	segments atomic.Pointer[map[uint32]*segment]
+
+	hello atomic.Pointer[lan.Runner] // nil where there is none on the LAN
 
 	mu      sync.Mutex // held by Apply and Run while segments come and go
 	running *errgroup.Group

@@ -261,6 +261,8 @@ func (m *mesh) judge(now time.Duration, p *peer) {
 // whyDown says why there is no session.
 func (p *peer) whyDown() string {
 	switch {
+	case p.paused:
+		return "paused"
 	case p.reason == "left", p.reason == "no_common_cipher":
 		return p.reason // until it comes back
 	case len(p.endpoints) == 0 && p.lookup != "":

@@ -35,9 +35,11 @@ type peer struct {
 	txDatagrams atomic.Uint64
 
 	refusals bucket // of what it is told as the client of a relay, under the desk's lock
+	limits   bucket // and of how often that there is too much to pass on
 
 	// Owned by the mesh, under its lock.
 	options    PeerOptions
+	paused     bool           // nothing goes to it and nothing comes from it; it has no session
 	member     *roster.Member // nil for one that the config lists, and for guests
 	heardOf    heardOf
 	arrived    time.Duration // of a guest
@@ -50,6 +52,7 @@ type peer struct {
 	path       *path             // the way that frames take; nil while none is proven
 	paths      map[nat.Way]*path // those that were in use
 	call       call
+	limited    limited // as a relay
 	knock      knock
 	epoch      uint32 // of the peer's start that the ways lead to
 	pings      pings

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 
@@ -114,6 +115,9 @@ func (m *mesh) find(name string) (*peer, error) {
 		known = append(known, p.name)
 	}
 	e := control.Errorf(control.CodeNotFound, "there is no peer %q", name)
+	if near := control.Nearest(name, known); near != "" {
+		e.Message += fmt.Sprintf("; did you mean %q?", near)
+	}
 	e.Fix = []string{"peers: " + strings.Join(known, ", ")}
 	if len(known) == 0 {
 		e.Fix = []string{"the config has no [[peers]]"}

@@ -34,8 +34,14 @@ type ping struct {
 
 	at    time.Duration
 	t     *session.Transport
-	sent  uint64                   // datagrams of t before this one
-	reply chan<- control.PingReply // of pingUser
+	sent  uint64      // datagrams of t before this one
+	reply chan<- echo // of pingUser
+}
+
+// An echo is the answer to a person's ping, and the way that both went.
+type echo struct {
+	control.PingReply
+	way nat.Way
 }
 
 // pings are those that wait for an answer, by their number.
@@ -77,9 +83,9 @@ func (m *mesh) pong(now time.Duration, p *peer, w nat.Way, a wire.Pong) {
 	m.observed(now, w, a.Observed)
 	m.adopt(now, p)
 	if q.reply != nil {
-		q.reply <- control.PingReply{
+		q.reply <- echo{control.PingReply{
 			Peer: p.name, Remote: m.name(w), RTTSeconds: (now - q.at).Seconds(), MTU: p.mtu(),
-		}
+		}, w}
 	}
 	if pa := p.path; pa != nil && pa.way == w {
 		m.measure(now, p, q, a)
@@ -118,20 +124,20 @@ func (p *peer) mtu() int {
 // Ping sends a sealed echo to a peer and waits for the answer, or the end of ctx. Anybody may call
 // it at any time.
 func (n *Node) Ping(ctx context.Context, r control.PingRequest) (control.PingReply, error) {
-	reply := make(chan control.PingReply, 1)
+	reply := make(chan echo, 1)
 	if err := n.mesh.pingFor(r, reply); err != nil {
 		return control.PingReply{}, err
 	}
 	select {
 	case a := <-reply:
-		return a, nil
+		return a.PingReply, nil
 	case <-ctx.Done():
 		return control.PingReply{}, ctx.Err()
 	}
 }
 
 // pingFor sends a person's ping.
-func (m *mesh) pingFor(r control.PingRequest, reply chan<- control.PingReply) error {
+func (m *mesh) pingFor(r control.PingRequest, reply chan<- echo) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, err := m.find(r.Peer)

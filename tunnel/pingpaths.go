@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vxmesh/vxmesh/nat"
@@ -49,7 +50,7 @@ type echoes struct {
 	request control.PingRequest
 	out     control.PingPaths
 	ways    []nat.Way // of the paths
-	replies chan control.PingReply
+	replies chan echo
 	missing int // how many paths may still answer
 }
 
@@ -74,7 +75,7 @@ func (e *echoes) begin() error {
 		}
 	}
 	m.mu.Unlock()
-	e.replies = make(chan control.PingReply, pathsPings*len(e.ways)) // nobody waits to write to it
+	e.replies = make(chan echo, pathsPings*len(e.ways)) // nobody waits to write to it
 	e.missing = len(e.ways)
 	if err == nil {
 		e.send()
@@ -123,18 +124,16 @@ func (e *echoes) ping(p *peer, t *session.Transport, w nat.Way) error {
 }
 
 // answered notes what came back. A way that answered twice was as fast as the faster of the two.
-func (e *echoes) answered(a control.PingReply) {
-	for i := range e.out.Paths {
-		p := &e.out.Paths[i]
-		if p.Address != a.Remote {
-			continue
-		}
-		if !p.Answered {
-			p.Answered = true
-			p.RTTSeconds = a.RTTSeconds
-			e.missing--
-			return
-		}
-		p.RTTSeconds = min(p.RTTSeconds, a.RTTSeconds)
+func (e *echoes) answered(a echo) {
+	i := slices.Index(e.ways, a.way) // two of them may read the same: an address by either of two sockets
+	if i < 0 {
+		return
 	}
+	p := &e.out.Paths[i]
+	if p.Answered {
+		p.RTTSeconds = min(p.RTTSeconds, a.RTTSeconds)
+		return
+	}
+	p.Answered, p.RTTSeconds = true, a.RTTSeconds
+	e.missing--
 }

@@ -23,8 +23,10 @@ const (
 	// maxResults is of how many ways it is kept what became of the last handshakes: a peer that is not
 	// called itself can come by many.
 	maxResults = 4 * maxTried
-	// openerTTL lets a datagram pass our own NAT and die before it reaches the other one.
+	// openerTTL lets a datagram pass our own NAT and die before it reaches the other one; nestedTTL is for
+	// when our own are two.
 	openerTTL = 2
+	nestedTTL = 3
 	// restartEvery is how often everything is tried again at most when addresses change, and
 	// restartRate how often in a second after restartBurst times: peers can say that they do.
 	restartEvery = time.Second
@@ -49,6 +51,8 @@ type call struct {
 	number   uint64 // of ours that is out
 	answered uint64 // the peer's that was answered last
 
+	invited time.Duration // when it was last given addresses to try, until that is judged; 0 for not
+
 	waiting *meshEvent    // the peer's last, nil when none waits for this node to know more of itself
 	due     time.Duration // when it is answered at the latest
 }
@@ -56,15 +60,16 @@ type call struct {
 // outside is what is known of this node as others see it.
 type outside struct {
 	observer  nat.Observer
-	reachable bool                         // somebody got through that nothing had been sent to
-	touched   map[netip.Addr]time.Duration // where something was sent, without having been asked
-	restarted time.Duration                // when everything was last tried again
-	due       bool                         // and it is to be once more
-	restarts  bucket                       // of restartRate
-	probes    bucket                       // of probeRate
-	mapped    portmap.Mapping              // what the router opened; the zero value for nothing
-	local     []netip.Prefix               // of this machine
-	looked    time.Duration                // when that was so
+	reachable bool                             // somebody got through that nothing had been sent to
+	touched   map[netip.AddrPort]time.Duration // where something was sent unasked; with port 0, to any
+	restarted time.Duration                    // when everything was last tried again
+	due       bool                             // and it is to be once more
+	restarts  bucket                           // of restartRate
+	probes    bucket                           // of probeRate
+	mapped    portmap.Mapping                  // what the router opened; the zero value for nothing
+	opened    opened                           // what is known of that
+	local     []netip.Prefix                   // of this machine
+	looked    time.Duration                    // when that was so
 }
 
 // touch notes that something is sent to an address that has not proven to be a peer's.
@@ -74,30 +79,32 @@ func (m *mesh) touch(w nat.Way) {
 	}
 	now, o := m.n.now(), &m.outside
 	if o.touched == nil {
-		o.touched = make(map[netip.Addr]time.Duration)
+		o.touched = make(map[netip.AddrPort]time.Duration)
 	}
-	if len(o.touched) >= maxTouched {
+	if len(o.touched)+1 >= maxTouched {
 		for a, at := range o.touched {
 			if now-at > touchedFor {
 				delete(o.touched, a)
 			}
 		}
-		if len(o.touched) >= maxTouched {
+		if len(o.touched)+1 >= maxTouched {
 			clear(o.touched) // some node looks more reachable than it is, which costs others a few datagrams
 		}
 	}
-	o.touched[w.Addr.Addr().Unmap()] = now
+	at := unmapped(w.Addr)
+	o.touched[at], o.touched[netip.AddrPortFrom(at.Addr(), 0)] = now, now
 	o.observer.Sent(now, w.Socket, w.Addr)
 }
 
 // unasked notes that a peer got through by a way: if nothing was sent there before, everybody can.
 func (m *mesh) unasked(now time.Duration, w nat.Way) {
+	m.cameIn(now, w)
 	o := &m.outside
 	if !w.Direct() || o.reachable {
 		return
 	}
 	from := w.Addr.Addr().Unmap()
-	if at, sent := o.touched[from]; sent && now-at < touchedFor || m.near(from) {
+	if at, sent := o.touched[netip.AddrPortFrom(from, 0)]; sent && now-at < touchedFor || m.near(from) {
 		return
 	}
 	o.reachable = true
@@ -204,7 +211,7 @@ func (m *mesh) steps(now time.Duration, p *peer, t *session.Transport, steps []n
 				continue
 			}
 			m.touch(s.Way)
-			_ = m.transmitTTL(s.Way, p.tag(), wire.AppendOpener(nil), openerTTL)
+			_ = m.transmitTTL(s.Way, p.tag(), wire.AppendOpener(nil), m.openerTTL(now, s.Way))
 		case nat.Call:
 			if message == nil {
 				p.call.number = rand.Uint64()
@@ -213,6 +220,16 @@ func (m *mesh) steps(now time.Duration, p *peer, t *session.Transport, steps []n
 			_, _ = p.sendControl(t, s.Way, message) // it calls again
 		}
 	}
+}
+
+// openerTTL is the TTL of an opener. Behind two NATs it has to pass both, but whoever is between them is
+// behind one.
+func (m *mesh) openerTTL(now time.Duration, w nat.Way) uint8 {
+	outer := m.outside.mapped.External.Addr()
+	if nat.KindOf(w.Addr.Addr(), nil) == nat.KindPublic4 && m.outside.observer.Nested(now, outer) {
+		return nestedTTL
+	}
+	return openerTTL
 }
 
 // ownCall is what a call, or the answer to one, says of this node.
@@ -232,6 +249,7 @@ func (m *mesh) called(now time.Duration, e *meshEvent) {
 	if wire.TypeOf(e.data) == wire.TypeAnswer {
 		if c.Number == p.call.number && p.agent.Awaits() { // to look at addresses costs something
 			p.agent.Answered(now, m.theirs(c))
+			m.invited(now, p, c)
 		}
 		return
 	}
@@ -248,6 +266,7 @@ func (m *mesh) called(now time.Duration, e *meshEvent) {
 	}
 	steps, _ := p.agent.Called(now, p.rtt(), m.theirs(c))
 	p.call.answered = c.Number
+	m.invited(now, p, c)
 	answer := m.ownCall(now, p, c.Number).Append(nil, wire.TypeAnswer) // as it is before the openers go out
 	m.steps(now, p, e.t, steps)
 	_, _ = p.sendControl(e.t, e.way, answer) // it calls again

@@ -42,12 +42,14 @@ func (l *meshlink) reflect(data []byte, dg *udp.Datagram) {
 		l.dropDatagram(data, dg, nil, drop.Junk)
 	case stun.IsRequest(data):
 		var room [answerLen]byte
-		answer, ok := r.server.Answer(room[:0], l.in.now, data, dg.From)
-		if !ok {
-			l.dropDatagram(data, dg, nil, drop.RateLimit)
-			return
+		switch answer, v := r.server.Answer(room[:0], l.in.now, data, dg.From); v {
+		case stun.Refused:
+			l.dropDatagram(data, dg, nil, drop.STUNRefused)
+		case stun.Limited:
+			l.dropDatagram(data, dg, nil, drop.STUNLimit)
+		case stun.Answered:
+			_ = l.n.mesh.transmit(l.way, nat.Tag{}, answer) // whoever asked asks again
 		}
-		_ = l.n.mesh.transmit(l.way, nat.Tag{}, answer) // whoever asked asks again
 	case !r.asks(dg.From): // strangers must not fill what waits for the mesh
 		l.dropDatagram(data, dg, nil, drop.Junk)
 	default:

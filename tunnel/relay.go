@@ -25,6 +25,12 @@ const (
 	// refusalBurst at once: it may go on sending for as long as it knows no other way.
 	refusalRate  = 50
 	refusalBurst = 64
+	// limitedRate is the same for that there is more to pass on than may be: as often as a way is asked that
+	// does not answer.
+	limitedRate = 4
+	// limitedFor is how long after a relay has said so it counts as one with too much to pass on, and how
+	// long it may say so while nothing comes of a peer behind it.
+	limitedFor = 10 * time.Second
 )
 
 // RelayOptions say what a node passes on for others.
@@ -64,24 +70,24 @@ func (m *mesh) updateRelay(o RelayOptions) {
 	m.setRelay(o)
 }
 
-// take reports whether n bytes may be passed on from one peer to another.
-func (d *relayDesk) take(now time.Duration, from, to *peer, n int) bool {
+// take takes n bytes to pass on from one peer to another, or says why not: 0 for nothing.
+func (d *relayDesk) take(now time.Duration, from, to *peer, n int) wire.Cause {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.limit > 0 {
 		d.tokens = min(d.limit/4, d.tokens+d.limit*(now-d.filled).Seconds()) // a quarter of a second at once
 		d.filled = now
 		if d.tokens < float64(n) {
-			return false
+			return wire.CauseLimit
 		}
 	}
 	pair := [2]*peer{from, to}
 	if _, known := d.pairs[pair]; !known && !d.room(now, from) {
-		return false
+		return wire.CauseRefused // another relay may have room
 	}
 	d.pairs[pair] = now
 	d.tokens -= float64(n)
-	return true
+	return 0
 }
 
 // room makes room for another pair, if there is any to be had. No sender may take all of it.
@@ -114,10 +120,13 @@ func (d *relayDesk) room(now time.Duration, from *peer) bool {
 	return own < maxPairsEach && len(d.pairs) < 2*maxPairs
 }
 
-// tells reports whether a peer may be told now that something was not passed on.
-func (d *relayDesk) tells(now time.Duration, p *peer) bool {
+// tells reports whether a peer may be told now that something was not passed on, and why.
+func (d *relayDesk) tells(now time.Duration, p *peer, cause wire.Cause) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if cause == wire.CauseLimit {
+		return p.limits.take(now, limitedRate, limitedRate)
+	}
 	return p.refusals.take(now, refusalRate, refusalBurst)
 }
 
@@ -202,13 +211,12 @@ func (l *meshlink) relay(in *inbound, plain []byte, tos uint8) {
 		cause = wire.CauseRefused
 	case snd == nil || !snd.direct() || snd.t.Expired(l.in.now) || to == in.peer:
 		cause = wire.CauseUnknown
-	case !m.desk.take(l.in.now, in.peer, to, len(datagram)):
-		cause = wire.CauseLimit
+	default:
+		cause = m.desk.take(l.in.now, in.peer, to, len(datagram))
 	}
 	if cause != 0 {
 		in.peer.dropPeer(drop.NotRelayed)
-		// The limit drops as a full queue would: that is no reason to look for another relay.
-		if cause == wire.CauseLimit || !m.desk.tells(l.in.now, in.peer) {
+		if !m.desk.tells(l.in.now, in.peer, cause) {
 			return
 		}
 		answer := wire.Unreached{Node: tag, Cause: cause}.Append(nil)
@@ -259,6 +267,10 @@ func (m *mesh) unreached(now time.Duration, relay *peer, u wire.Unreached) {
 		return
 	}
 	w := nat.Way{Relay: relay.tag()}
+	if u.Cause == wire.CauseLimit {
+		m.limited(now, relay, p)
+		return
+	}
 	tried := slices.Contains(p.tried, w)
 	if k := &p.knock; tried && u.Cause == wire.CauseUnknown && p.session.Current() == nil && k.left > 0 {
 		k.by, k.at = w, now+knockEvery
@@ -269,6 +281,25 @@ func (m *mesh) unreached(now time.Duration, relay *peer, u wire.Unreached) {
 	p.agent.Refused(now, w)
 	m.adopt(now, p)
 }
+
+// limited notes that a relay has more to pass on than it may. It drops as a full queue would, which is no
+// reason to look for another: the questions that it dropped say nothing of it, unless the peer has not been heard
+// for long.
+func (m *mesh) limited(now time.Duration, relay, p *peer) {
+	l := &relay.limited
+	if l.last == 0 || now-l.last >= limitedFor {
+		l.since = now
+	}
+	l.last = now
+	heard := max(l.since, time.Duration(p.heardOn.Load()))
+	if pa := p.path; pa != nil && pa.way.Relay == relay.tag() && now-heard < limitedFor {
+		p.agent.Strayed(now, pa.way)
+	}
+}
+
+// A limited is since when a relay says that it has more to pass on than it may, and when it did so last; 0 for
+// never.
+type limited struct{ since, last time.Duration }
 
 // doubtRelay gives up the way in use when it leads through a relay that cannot be reached any more: nothing
 // is sent that could show it by staying unanswered.

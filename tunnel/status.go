@@ -167,6 +167,9 @@ func (n *Node) Stats() control.Stats {
 		out.Sockets = append(out.Sockets, n.sockets.stats(sock))
 	}
 	n.mesh.addStats(&out)
+	if r := n.hello.Load(); r != nil {
+		out.Sockets = append(out.Sockets, lanStats(r.Counts()))
+	}
 	return out
 }
 

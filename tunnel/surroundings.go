@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/vxmesh/vxmesh/nat/lan"
 	"github.com/vxmesh/vxmesh/nat/netmon"
 	"github.com/vxmesh/vxmesh/nat/portmap"
+	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/drop"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
@@ -58,6 +61,7 @@ func (n *Node) lookAround(ctx context.Context) error {
 			Beacon: s.beacon, Port: s.port, Send: s.sendHello,
 			Heard: s.heard, Log: n.log,
 		})
+		n.hello.Store(s.hello)
 		g.Go(func() error { return s.hello.Run(ctx) })
 	}
 	if o.Portmap {
@@ -65,12 +69,25 @@ func (n *Node) lookAround(ctx context.Context) error {
 		s.mapper = portmap.New(portmap.Options{
 			Port: s.port(), Gateway: s.gateway, OnChange: s.mapped, Nonce: [12]byte(nonce[:]), Log: n.log,
 		})
+		n.mesh.mayReopen(s.mapper.Refresh)
 		g.Go(func() error { return s.mapper.Run(ctx) })
 	}
 	if err := s.monitor.Run(ctx); err != nil {
 		n.log.Warn("changes of this machine's addresses are not seen", "err", err)
 	}
 	return nil
+}
+
+// lanStats are what came to the HELLOs' port, on all interfaces.
+func lanStats(c lan.Counts) control.SocketStats {
+	var drops drop.Counters
+	drops.Add(drop.OtherNetwork, c.Foreign)
+	drops.Add(drop.Malformed, c.Malformed)
+	drops.Add(drop.NotLAN, c.Strayed)
+	return control.SocketStats{
+		Listen: fmt.Sprintf("lan udp :%d", lan.Port), RxDatagrams: c.Heard + c.Foreign + c.Malformed + c.Strayed,
+		Drops: drops.Map(),
+	}
 }
 
 // lanKey is what members of this network know, and nobody else: the network's id, or where there is none,
@@ -122,6 +139,7 @@ func (m *mesh) elsewhere() {
 	o := &m.outside
 	o.observer.Forget()
 	o.looked, o.reachable = 0, false
+	o.opened.proven = 0
 	m.serveRelay()
 	for _, p := range m.peers {
 		p.offer() // what is on our own networks is others now
@@ -163,9 +181,9 @@ func (s *surroundings) mapped(a portmap.Mapping, ok bool) {
 	m := s.n.mesh
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.outside.mapped = portmap.Mapping{}
+	m.setOpened(portmap.Mapping{})
 	if ok {
-		m.outside.mapped = a
+		m.setOpened(a)
 		m.n.log.Info("the router opened a port", "protocol", a.Protocol, "at", a.External)
 	}
 	m.restart(m.n.now())

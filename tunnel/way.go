@@ -16,6 +16,7 @@ import (
 var (
 	errWornOut = errors.New("the session's keys are used up")
 	errNoRelay = errors.New("the relay cannot be reached")
+	errClosed  = errors.New("the socket that it went out by is closed")
 )
 
 // tag is what relays call the peer.
@@ -72,7 +73,7 @@ func (m *mesh) transmitTTL(w nat.Way, to nat.Tag, datagram []byte, ttl uint8) er
 	}
 	sock := m.socket(w.Socket)
 	if sock == nil {
-		return errNoRelay
+		return errClosed
 	}
 	msg := [1]udp.Message{{To: w.Addr, Data: datagram, TTL: ttl}}
 	sock.Write(msg[:], meshMode)

@@ -98,13 +98,26 @@ func (m *mesh) summary(p *peer) string {
 	case p.state == control.PeerDown || pa == nil:
 		return fmt.Sprintf("%s is down: %s", p.name, p.sentence())
 	case !pa.way.Direct():
-		return fmt.Sprintf("%s is reached %s, because %s", p.name, m.name(pa.way), m.obstacle(p))
+		s := fmt.Sprintf("%s is reached %s, because %s", p.name, m.name(pa.way), m.obstacle(p))
+		if m.overloaded(pa.way) {
+			s += "; the relay has more to pass on than its limit, so that some gets lost"
+		}
+		return s
 	}
 	s := fmt.Sprintf("%s is reached directly at %s", p.name, pa.way.Addr)
 	if pa.observed.IsValid() {
 		s += fmt.Sprintf("; it sees this node at %s", pa.observed)
 	}
 	return s
+}
+
+// overloaded reports whether a way leads through a relay that has said lately that it has too much to pass on.
+func (m *mesh) overloaded(w nat.Way) bool {
+	if w.Direct() {
+		return false
+	}
+	r := m.tagged(w.Relay)
+	return r != nil && r.limited.last != 0 && m.n.now()-r.limited.last < limitedFor
 }
 
 // obstacle says why a peer is reached through a relay and not directly, as the end of a sentence.
@@ -166,6 +179,7 @@ var sentences = map[string]string{
 	"no_path":          "there is a session, but no address has been proven yet",
 	"no_common_cipher": "it takes none of the ciphers that security.cipher allows here",
 	"left":             "it said goodbye",
+	"paused":           "somebody has paused it on this node",
 }
 
 func (p *peer) sentence() string {
@@ -191,6 +205,8 @@ func (m *mesh) fixes(p *peer) []string {
 		return []string{"mend its endpoints, or the name server: " + p.lookup}
 	case "no_common_cipher":
 		return []string{"set security.cipher to \"auto\" on both nodes"}
+	case "paused":
+		return []string{"vxmesh peer resume " + p.name}
 	case "left":
 		return []string{"start vxmesh there again"}
 	}
@@ -214,11 +230,15 @@ func (m *mesh) fixes(p *peer) []string {
 // upgrades are what a person can do about a peer that is reached through a relay.
 func (m *mesh) upgrades(p *peer) []string {
 	port := m.sockets[0].LocalAddr().Port()
-	return []string{
+	out := []string{
 		fmt.Sprintf("forward UDP port %d to this machine in its router, or the other one's port there", port),
 		"turn on UPnP, NAT-PMP or PCP in one of the two routers",
 		"give both nodes IPv6",
 	}
+	if w := p.path.way; m.overloaded(w) {
+		out = append(out, fmt.Sprintf("raise relay.limit at %s", m.tagged(w.Relay).name))
+	}
+	return out
 }
 
 // unsendable says for each address that was tried why nothing can be sent there; nil when something

@@ -35,6 +35,7 @@ type daemon struct {
 	hup    chan os.Signal // SIGHUP asks for a reload
 	left   chan struct{}  // this node has left the network
 
+	admin    sync.Mutex // held while a client changes who is a member
 	mu       sync.Mutex // guards what a reload changes
 	metrics  *metricsServer
 	cfg      *config.Config
@@ -154,8 +155,11 @@ func (d *daemon) backend() control.Backend {
 		Why:      d.node.Why,
 		Netcheck: d.node.Netcheck, PingPaths: d.node.PingPaths,
 		Members: d.members, Publish: d.publish,
+		PausePeer: d.node.PausePeer, ResumePeer: d.node.ResumePeer, ReconnectPeer: d.node.ReconnectPeer,
+		Invitations: d.invitations, Invite: d.invite, RevokeInvitation: d.revokeInvitation,
+		RemoveMember: d.removeMember, RenameMember: d.renameMember,
 		FDB:    d.node.FDB,
-		Stats:  d.node.Stats,
+		Stats:  d.stats,
 		AddFDB: d.node.AddFDB, DelFDB: d.node.DelFDB, FlushFDB: d.node.FlushFDB,
 		Reload:  d.reload,
 		Capture: d.node.Capture,

@@ -65,6 +65,7 @@ func newInviteCmd(g *globals) *cobra.Command {
 	flags.StringSliceVar(&f.endpoints, "endpoint", nil, "where this node is reached, HOST:PORT (default: its addresses)")
 	flags.StringVar(&f.out, "out", "", "write the line to this file instead")
 	flags.BoolVar(&f.qr, "qr", false, "show it as a QR code, too")
+	flags.Lookup("segment").DefValue = "" // help would say []
 	cmd.AddCommand(newInviteListCmd(g), newInviteRevokeCmd(g))
 	return cmd
 }
@@ -75,6 +76,7 @@ type home struct {
 	cfg    *config.Config
 	id     identity.Identity
 	member *membership.Member
+	node   *daemon // that runs it and is this process; nil in a command
 }
 
 // openHome opens the network that --network names, or the only one.
@@ -100,25 +102,11 @@ func openHomeAt(path string) (*home, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &cmdError{
-			code: exitNotFound, err: fmt.Errorf("%s is no network with invitations: it has no key", h.cfg.Network.Name),
-			hints: []string{"make one with vxmesh init NETWORK, or join one with an invitation"},
-		}
+		return nil, noKeyError(h.cfg)
 	case err != nil:
 		return nil, setupError(err)
 	}
 	return h, nil
-}
-
-// An inviteResult is what `invite --json` prints.
-type inviteResult struct {
-	Schema  string    `json:"schema"`
-	Network string    `json:"network"`
-	ID      string    `json:"id"`
-	Token   string    `json:"invitation"` // "" when it is in File
-	File    string    `json:"file"`
-	Expires time.Time `json:"expires"`
-	Uses    int       `json:"uses"`
 }
 
 func invite(cmd *cobra.Command, g *globals, f *inviteFlags) error {
@@ -126,35 +114,28 @@ func invite(cmd *cobra.Command, g *globals, f *inviteFlags) error {
 	if err != nil {
 		return err
 	}
-	o, err := h.inviteOptions(cmd, f)
+	o, err := f.options(cmd)
 	if err != nil {
 		return err
 	}
-	token, inv, err := h.member.Invite(*o)
-	if err != nil {
-		return inviteError(h, err)
-	}
-	line, err := token.Encode()
+	r, err := h.invite(o)
 	if err != nil {
 		return err
 	}
-	r := inviteResult{
-		Schema: "vxmesh.invite/1", Network: h.cfg.Network.Name, ID: inv.ID.Short(), Token: line,
-		Expires: inv.Expires.UTC(), Uses: inv.Uses,
-	}
+	line := r.Token
 	if f.out != "" {
 		if err := atomicfile.Replace(f.out, []byte(line+"\n")); err != nil {
 			return setupError(err)
 		}
 		r.Token, r.File = "", f.out
 	}
-	if err := answer(cmd.OutOrStdout(), g.json, r, inviteText); err != nil || !f.qr {
+	if err := answer(cmd.OutOrStdout(), g.json, *r, inviteText); err != nil || !f.qr {
 		return err
 	}
 	return printQR(cmd.OutOrStdout(), line)
 }
 
-func inviteText(r inviteResult) string {
+func inviteText(r control.InviteResult) string {
 	if r.File != "" {
 		return fmt.Sprintf("invitation %s is in %s; on the other machine, until %s\n  sudo vxmesh join @FILE\n",
 			r.ID, r.File, r.Expires.Format(time.RFC3339))
@@ -163,13 +144,53 @@ func inviteText(r inviteResult) string {
 		r.ID, plural(r.Uses, "machine", "machines"), r.Expires.Format(time.RFC3339), r.Token)
 }
 
-// inviteOptions are what the flags ask for.
-func (h *home) inviteOptions(cmd *cobra.Command, f *inviteFlags) (*membership.InviteOptions, error) {
+// noKeyError says that a node is no member of a network with members.
+func noKeyError(cfg *config.Config) error {
+	return &cmdError{
+		code: exitNotFound, err: fmt.Errorf("%s is no network with invitations: it has no key", cfg.Network.Name),
+		hints: []string{"make one with vxmesh init NETWORK, or join one with an invitation"},
+	}
+}
+
+// invite makes an invitation. Where o names no endpoints, a joiner will look for this node at the
+// addresses of this machine; where it names no segment, the joiner's device is in the first.
+func (h *home) invite(o *membership.InviteOptions) (*control.InviteResult, error) {
+	if o.VNI == 0 {
+		o.VNI = h.cfg.Segments[0].VNI
+	}
+	if len(o.Endpoints) == 0 {
+		o.Endpoints = ownEndpoints(h.cfg, h.id, roster.MaxTokenEndpoints)
+	}
+	if len(o.Endpoints) == 0 {
+		return nil, &cmdError{
+			code: exitFailed, err: errors.New("this machine has no address that another could reach"),
+			hints: []string{
+				"name one with --endpoint HOST:PORT", "or let an interface's be offered: listen.interfaces",
+			},
+		}
+	}
+	o.Endpoints = o.Endpoints[:min(len(o.Endpoints), roster.MaxTokenEndpoints)]
+	token, inv, err := h.member.Invite(*o)
+	if err != nil {
+		return nil, inviteError(h, err)
+	}
+	line, err := token.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return &control.InviteResult{
+		Schema: control.SchemaInvite, Network: h.cfg.Network.Name, ID: inv.ID.Short(), Token: line,
+		Expires: inv.Expires.UTC(), Uses: inv.Uses,
+	}, nil
+}
+
+// options are what the flags ask for.
+func (f *inviteFlags) options(cmd *cobra.Command) (*membership.InviteOptions, error) {
 	if err := f.check(cmd); err != nil {
 		return nil, err
 	}
 	o := &membership.InviteOptions{
-		Node: f.name, TTL: f.ttl, Uses: f.uses, Now: time.Now(), VNI: h.cfg.Segments[0].VNI,
+		Node: f.name, TTL: f.ttl, Uses: f.uses, Now: time.Now(),
 		Rights: roster.Rights{Bridge: !f.noBridge, MACs: f.macs, Admin: f.admin},
 	}
 	for _, vni := range f.segments {
@@ -183,9 +204,14 @@ func (h *home) inviteOptions(cmd *cobra.Command, f *inviteFlags) (*membership.In
 		}
 		o.Addresses = append(o.Addresses, p)
 	}
-	var err error
-	o.Endpoints, err = h.inviteEndpoints(cmd, f.endpoints)
-	return o, err
+	for _, e := range f.endpoints {
+		found, err := lookUp(cmd.Context(), e)
+		if err != nil {
+			return nil, usageError(cmd, "--endpoint %s: %v", e, err)
+		}
+		o.Endpoints = append(o.Endpoints, found...)
+	}
+	return o, nil
 }
 
 // check refuses what no invitation can say.
@@ -204,30 +230,6 @@ func (f *inviteFlags) check(cmd *cobra.Command) error {
 		}
 	}
 	return nil
-}
-
-// inviteEndpoints are where a joiner will look for this node: the addresses of what was named, or
-// else those of this machine.
-func (h *home) inviteEndpoints(cmd *cobra.Command, named []string) (out []netip.AddrPort, err error) {
-	for _, e := range named {
-		found, err := lookUp(cmd.Context(), e)
-		if err != nil {
-			return nil, usageError(cmd, "--endpoint %s: %v", e, err)
-		}
-		out = append(out, found...)
-	}
-	if len(out) == 0 {
-		out = ownEndpoints(h.cfg, h.id, roster.MaxTokenEndpoints)
-	}
-	if len(out) == 0 {
-		return nil, &cmdError{
-			code: exitFailed, err: errors.New("this machine has no address that another could reach"),
-			hints: []string{
-				"name one with --endpoint HOST:PORT", "or let an interface's be offered: listen.interfaces",
-			},
-		}
-	}
-	return out[:min(len(out), roster.MaxTokenEndpoints)], nil
 }
 
 // lookUp gives the addresses of HOST:PORT.
@@ -292,46 +294,42 @@ func newInviteRevokeCmd(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			inv, err := h.member.RevokeInvitation(args[0])
-			if errors.Is(err, membership.ErrNoInvitation) {
-				return &cmdError{code: exitNotFound, err: err, hints: []string{"see vxmesh invite list"}}
-			}
+			list, err := h.revoke(args[0])
 			if err != nil {
-				return setupError(err)
+				return err
 			}
-			list := invitationsOf(h, []membership.Invitation{inv}, time.Now())
-			return answer(cmd.OutOrStdout(), g.json, list, func(invitations) string {
-				text := "invitation " + inv.ID.Short() + " is revoked\n"
-				for _, s := range inv.Spent {
-					text += fmt.Sprintf("it let %s in before, which stays a member: vxmesh peer remove %s\n", s.Name, s.Name)
-				}
-				return text
-			})
+			return answer(cmd.OutOrStdout(), g.json, list, revokedText)
 		},
 	}
 }
 
-// invitations are what `invite list --json` prints.
-type invitations struct {
-	Schema      string                      `json:"schema"`
-	Network     string                      `json:"network"`
-	Invitations control.List[invitationRow] `json:"invitations"`
+// revoke makes an invitation worthless, and gives it as it is then.
+func (h *home) revoke(id string) (control.Invitations, error) {
+	inv, err := h.member.RevokeInvitation(id)
+	if errors.Is(err, membership.ErrNoInvitation) {
+		err = &cmdError{code: exitNotFound, err: err, hints: []string{"see vxmesh invite list"}}
+	}
+	if err != nil {
+		return control.Invitations{}, setupError(err)
+	}
+	return invitationsOf(h, []membership.Invitation{inv}, time.Now()), nil
 }
 
-type invitationRow struct {
-	ID      string               `json:"id"`
-	State   string               `json:"state"` // open, spent, expired, revoked
-	Node    string               `json:"node"`
-	Created time.Time            `json:"created"`
-	Expires time.Time            `json:"expires"`
-	Uses    int                  `json:"uses"`
-	Spent   control.List[string] `json:"spent"` // the names of those it let in
+func revokedText(l control.Invitations) string {
+	var text string
+	for _, i := range l.Invitations {
+		text += "invitation " + i.ID + " is revoked\n"
+		for _, name := range i.Spent {
+			text += fmt.Sprintf("it let %s in before, which stays a member: vxmesh peer remove %s\n", name, name)
+		}
+	}
+	return text
 }
 
-func invitationsOf(h *home, list []membership.Invitation, now time.Time) invitations {
-	out := invitations{Schema: "vxmesh.invitations/1", Network: h.cfg.Network.Name}
+func invitationsOf(h *home, list []membership.Invitation, now time.Time) control.Invitations {
+	out := control.Invitations{Schema: control.SchemaInvitations, Network: h.cfg.Network.Name}
 	for _, i := range list {
-		row := invitationRow{
+		row := control.Invitation{
 			ID: i.ID.Short(), State: i.State(now), Node: i.Node, Created: i.Created.UTC(),
 			Expires: i.Expires.UTC(), Uses: i.Uses,
 		}
@@ -343,7 +341,7 @@ func invitationsOf(h *home, list []membership.Invitation, now time.Time) invitat
 	return out
 }
 
-func invitationsText(l invitations) string {
+func invitationsText(l control.Invitations) string {
 	var t table
 	t.add("ID", "STATE", "FOR", "EXPIRES", "USED", "BY")
 	for _, i := range l.Invitations {

@@ -19,12 +19,13 @@ import (
 func newPeerCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "peer",
-		Short:   "Show, rename or remove one member of the network",
-		Example: "  vxmesh peer show nas\n  sudo vxmesh peer remove laptop",
+		Short:   "Show, add, pause, rename or remove one peer",
+		Example: "  vxmesh peer show nas\n  vxmesh peer pause nas\n  sudo vxmesh peer remove laptop",
 		Args:    noSuchCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newPeerShowCmd(g), newPeerRemoveCmd(g), newPeerRenameCmd(g))
+	cmd.AddCommand(newPeerShowCmd(g), newPeerAddCmd(g), newPeerPauseCmd(g), newPeerResumeCmd(g),
+		newPeerReconnectCmd(g), newPeerRenameCmd(g), newPeerRemoveCmd(g))
 	return cmd
 }
 
@@ -174,16 +175,6 @@ func aside(is bool, what string) string {
 	return ""
 }
 
-// A renamed is what `peer rename --json` prints.
-type renamed struct {
-	Schema  string `json:"schema"`
-	Network string `json:"network"`
-	ID      string `json:"id"`
-	Old     string `json:"old"`
-	Name    string `json:"name"`
-	Told    bool   `json:"told"` // a node ran, and has told the others
-}
-
 func newPeerRenameCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:     "rename NAME|ID NEW",
@@ -203,7 +194,7 @@ func newPeerRenameCmd(g *globals) *cobra.Command {
 				return err
 			}
 			sayNotTold(cmd.ErrOrStderr(), r.Told)
-			return answer(cmd.OutOrStdout(), g.json, *r, func(r renamed) string {
+			return answer(cmd.OutOrStdout(), g.json, *r, func(r control.Renamed) string {
 				return fmt.Sprintf("%s is called %s from now on\n", r.Old, r.Name)
 			})
 		},
@@ -225,7 +216,7 @@ func (h *home) pick(ctx context.Context, g *globals, arg string) (
 }
 
 // rename signs a member's certificate anew, with another name.
-func (h *home) rename(ctx context.Context, g *globals, arg, name string) (*renamed, error) {
+func (h *home) rename(ctx context.Context, g *globals, arg, name string) (*control.Renamed, error) {
 	a, list, m, err := h.pick(ctx, g, arg)
 	if err != nil {
 		return nil, err
@@ -243,7 +234,9 @@ func (h *home) rename(ctx context.Context, g *globals, arg, name string) (*renam
 	if err != nil {
 		return nil, err
 	}
-	r := &renamed{"vxmesh.peer_renamed/1", h.member.Name(), m.ID, m.Name, name, false}
+	r := &control.Renamed{
+		Schema: control.SchemaRenamed, Network: h.member.Name(), ID: m.ID, Old: m.Name, Name: name,
+	}
 	if r.Told, err = h.publish(ctx, g, cert.Item()); err != nil {
 		return nil, err
 	}

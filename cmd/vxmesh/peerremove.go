@@ -15,20 +15,6 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/roster"
 )
 
-// A removed is what `peer remove --json` prints.
-type removed struct {
-	Schema      string               `json:"schema"`
-	Network     string               `json:"network"`
-	ID          string               `json:"id"`
-	Name        string               `json:"name"`
-	Admin       bool                 `json:"admin"`       // it was one, so the network's key signed
-	Secret      uint64               `json:"secret"`      // the number of the network's new secret
-	Reissued    control.List[string] `json:"reissued"`    // members whose certificates it had issued
-	Out         control.List[string] `json:"out"`         // ids of nodes that it had removed: they stay so
-	Invitations control.List[string] `json:"invitations"` // that it came with, and that still let nodes in
-	Told        bool                 `json:"told"`        // a node ran, and has told the others
-}
-
 func newPeerRemoveCmd(g *globals) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
@@ -55,7 +41,7 @@ func newPeerRemoveCmd(g *globals) *cobra.Command {
 				return err
 			}
 			sayNotTold(cmd.ErrOrStderr(), p.Told)
-			return answer(cmd.OutOrStdout(), g.json, p.removed, removedText)
+			return answer(cmd.OutOrStdout(), g.json, p.Removed, removedText)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -64,7 +50,7 @@ func newPeerRemoveCmd(g *globals) *cobra.Command {
 
 // A removal is all that goes with removing a member, signed, before anybody is told.
 type removal struct {
-	removed
+	control.Removed
 	certs  []*roster.Certificate // that the member had issued, issued anew
 	items  []roster.Item         // these, and the revocations
 	secret *roster.Secret
@@ -86,8 +72,8 @@ func (h *home) removal(ctx context.Context, g *globals, arg string) (*removal, e
 	if err != nil {
 		return nil, err
 	}
-	p := &removal{removed: removed{
-		Schema: "vxmesh.peer_removed/1", Network: h.member.Name(), ID: m.ID, Name: m.Name, Admin: m.Admin,
+	p := &removal{Removed: control.Removed{
+		Schema: control.SchemaRemoved, Network: h.member.Name(), ID: m.ID, Name: m.Name, Admin: m.Admin,
 	}}
 	now, known := time.Now(), h.roster()
 	if err := p.revoke(h, a, list.Members, known, id, now); err != nil {
@@ -200,7 +186,7 @@ func (p *removal) question() string {
 	return text
 }
 
-func removedText(r removed) string {
+func removedText(r control.Removed) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s is removed from %s\n", r.Name, r.Network)
 	if len(r.Reissued) > 0 {

@@ -28,15 +28,19 @@ func (h *home) client(g *globals) control.Client {
 	return control.Client{Socket: control.SocketPath(h.cfg.Network.Name)}
 }
 
-// publish has the network take in signed items: through the node that runs here, else they are kept
-// for its next start. It reports whether a node has told the network.
+// publish has the network take in signed items: through the node that is this process or runs here, else
+// they are kept for its next start. It reports whether a node has told the network.
 func (h *home) publish(ctx context.Context, g *globals, items ...roster.Item) (told bool, err error) {
 	for part := range slices.Chunk(items, publishAtOnce) {
 		out := make([]control.Item, len(part))
 		for i, it := range part {
 			out[i] = control.Item{Kind: uint8(it.Kind), Raw: it.Raw}
 		}
-		_, err = h.client(g).Publish(ctx, out)
+		if h.node != nil {
+			err = h.node.publish(control.Publish{Items: out})
+		} else {
+			_, err = h.client(g).Publish(ctx, out)
+		}
 		if errors.Is(err, control.ErrNoNode) {
 			return false, h.keep(g, items)
 		}
@@ -96,6 +100,9 @@ func (h *home) roster() *roster.Roster {
 // members lists who belongs to the network: as the node that runs here knows it, else as it knew it
 // last.
 func (h *home) members(ctx context.Context, g *globals) (control.Members, error) {
+	if h.node != nil {
+		return h.node.members(), nil
+	}
 	m, err := h.client(g).Members(ctx)
 	if errors.Is(err, control.ErrNoNode) {
 		return membersOf(h.member, h.id, h.roster().Members()), nil

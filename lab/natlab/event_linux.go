@@ -94,6 +94,54 @@ func (s *Site) NewIP() netip.Addr {
 	return s.WAN
 }
 
+// NewPrefix gives the site another IPv6 network, as many providers do every night, and its hosts
+// addresses there. The old ones are deprecated, and stay until remove is called: nothing is routed to
+// them any more, unless the provider is kind.
+func (s *Site) NewPrefix(kind bool) (remove func()) {
+	t, i := s.internet.t, s.internet
+	t.Helper()
+	if !s.kind.v6 || s.behind != nil {
+		t.Fatal("natlab: a site that has no IPv6 of its own has no prefix to renew")
+	}
+	old := s.Network6
+	s.fresh++
+	s.Network6 = netip.MustParsePrefix(fmt.Sprintf("2001:db8:%x:%x::/64", s.number, s.fresh))
+	ip(t, s.Router, fmt.Sprintf("address add %s/64 dev lan nodad", s.Network6.Addr().Next()))
+	s.route(s.Network6)
+	cut := func() { ip(t, i.NS, fmt.Sprintf("route delete %s dev %s", old, s.port)) }
+	if !kind {
+		cut()
+	}
+	var removes []func()
+	for _, h := range s.hosts {
+		if h.site == s {
+			removes = append(removes, h.renumber(s.Network6))
+		}
+	}
+	return func() {
+		t.Helper()
+		if kind {
+			cut()
+		}
+		for _, remove := range removes {
+			remove()
+		}
+		ip(t, s.Router, fmt.Sprintf("address delete %s/64 dev lan", old.Addr().Next()))
+	}
+}
+
+// renumber gives a host the same address in another network; the old one stays until remove is called.
+func (h *Host) renumber(to netip.Prefix) (remove func()) {
+	h.internet.t.Helper()
+	old, device := h.Inside6, h.Device
+	b, a := to.Addr().As16(), old.As16()
+	copy(b[8:], a[8:])
+	h.Inside6 = netip.AddrFrom16(b)
+	ip(h.internet.t, h.NS, fmt.Sprintf("address change %s/64 dev %s preferred_lft 0", old, device),
+		fmt.Sprintf("address add %s/64 dev %s nodad", h.Inside6, device))
+	return func() { ip(h.internet.t, h.NS, fmt.Sprintf("address delete %s/64 dev %s", old, device)) }
+}
+
 // Stuck forgets all mappings and forwards without translating for the time given, like a router that
 // is up before its NAT: flows of that time stay as broken for as long as anybody keeps sending.
 func (s *Site) Stuck(d time.Duration) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -463,6 +464,28 @@ func TestMove(t *testing.T) {
 		t.Errorf("seen at %v, back at %v", m, home.WAN)
 	}
 	open(t, h.NS, h.Inside6, 5000).mapped(r.at(0, 0, true))
+}
+
+// TestNewPrefix: addresses of both prefixes work while both are routed, then the new ones.
+func TestNewPrefix(t *testing.T) {
+	_, r, kind, not := network(t, "port+v6", "v6only")
+	for _, h := range []*Host{kind, not} {
+		old := h.Inside6
+		remove := h.Site().NewPrefix(h == kind)
+		if s := open(t, h.NS, netip.IPv6Unspecified(), 5000); s.mapped(r.at(0, 0, true)).Addr() != h.Inside6 {
+			t.Errorf("%s is not seen at %v", h.Name(), h.Inside6)
+		}
+		stale := open(t, h.NS, old, 5001)
+		stale.send(r.at(0, 0, true), "1 same")
+		if _, _, err := stale.receive(silence); (err == nil) != (h == kind) {
+			t.Errorf("%s: at %v: %v", h.Name(), old, err)
+		}
+		remove()
+		open(t, h.NS, h.Inside6, 5002).mapped(r.at(0, 0, true))
+		if out, err := h.Run("ip address show"); err != nil || strings.Contains(out, old.String()) {
+			t.Errorf("%s: %v: %s", h.Name(), err, out)
+		}
+	}
 }
 
 // TestDelay: packets take their time, and stay in order.

@@ -28,6 +28,7 @@ type Site struct {
 	port  string
 	ports int // inside
 	last  int // of the inside addresses given away
+	fresh int // prefixes of IPv6 it has got since
 	hosts []*Host
 }
 
@@ -219,6 +220,9 @@ func (s *Site) AddHost() *Host {
 
 // Host is the site's first host, which must be there.
 func (s *Site) Host() *Host { return s.hosts[0] }
+
+// Outer is the site that this one is behind, nil for none.
+func (s *Site) Outer() *Site { return s.behind }
 
 // Outside is the IPv4 address the internet sees of the site: the last NAT's.
 func (s *Site) Outside() netip.Addr {

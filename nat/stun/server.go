@@ -30,6 +30,16 @@ type Counts struct {
 	Limited  uint64 // too many
 }
 
+// An Outcome is what became of a question.
+type Outcome uint8
+
+// The outcomes, as [Counts] counts them.
+const (
+	Answered Outcome = iota
+	Refused
+	Limited
+)
+
 // Counts returns the counts since the server was made.
 func (s *Server) Counts() Counts {
 	s.mu.Lock()
@@ -37,27 +47,27 @@ func (s *Server) Counts() Counts {
 	return s.counts
 }
 
-// Answer appends to dst what is sent back to from for its request, from the address that it came to.
-// If ok is false, nothing is. dst and request must not overlap.
+// Answer appends to dst what is sent back to from for its request, from the address that it came to,
+// if the outcome is [Answered]; else it appends nothing. dst and request must not overlap.
 //
 // RFC 8489, 6.3.1 wants error 420 for a request with an attribute that must be understood and is not.
 // That would be a longer answer than anybody needs, so there is silence. This is also what requests
 // get that want their answer sent elsewhere or from elsewhere (RFC 5780): CHANGE-REQUEST,
 // RESPONSE-PORT, PADDING.
-func (s *Server) Answer(dst []byte, now time.Duration, request []byte, from netip.AddrPort) ([]byte, bool) {
+func (s *Server) Answer(dst []byte, now time.Duration, request []byte, from netip.AddrPort) ([]byte, Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from = plain(from)
 	if !usable(from) || !s.understands(request) {
 		s.counts.Refused++
-		return dst, false
+		return dst, Refused
 	}
 	if !s.limit.take(now, from.Addr()) {
 		s.counts.Limited++
-		return dst, false
+		return dst, Limited
 	}
 	s.counts.Answered++
-	return s.appendAnswer(dst, from), true
+	return s.appendAnswer(dst, from), Answered
 }
 
 // understands takes a request apart, and tells whether it asks for an address and nothing else.

@@ -22,7 +22,8 @@ func TestAnswer(t *testing.T) {
 	} {
 		var s Server
 		tr := NewTransaction(serverA)
-		b, ok := s.Answer([]byte("before"), 0, tr.Request(), ap(c.from))
+		b, v := s.Answer([]byte("before"), 0, tr.Request(), ap(c.from))
+		ok := v == Answered
 		b, before := bytes.CutPrefix(b, []byte("before"))
 		if !ok || !before || len(b) != c.size {
 			t.Fatalf("%s: %v, %d bytes", c.from, ok, len(b))
@@ -75,7 +76,8 @@ func TestSilence(t *testing.T) {
 		{"not STUN", []byte("hello"), me, false},
 	} {
 		var s Server
-		b, ok := s.Answer([]byte("x"), 0, c.request, c.from)
+		b, v := s.Answer([]byte("x"), 0, c.request, c.from)
+		ok := v == Answered
 		if ok != c.ok || !ok && !bytes.Equal(b, []byte("x")) {
 			t.Errorf("%s: % x, %v", c.name, b, ok)
 		}
@@ -89,7 +91,7 @@ func TestSilence(t *testing.T) {
 func (s *Server) ask(now time.Duration, from string, n int) int {
 	request, answered := build(pion.BindingRequest), 0
 	for range n {
-		if _, ok := s.Answer(nil, now, request, ap(from)); ok {
+		if _, v := s.Answer(nil, now, request, ap(from)); v == Answered {
 			answered++
 		}
 	}
@@ -209,7 +211,8 @@ func FuzzServer(f *testing.F) {
 		ip, _ := netip.AddrFromSlice(addr)
 		from := netip.AddrPortFrom(ip, port)
 		var s Server
-		b, ok := s.Answer(nil, 0, request, from)
+		b, v := s.Answer(nil, 0, request, from)
+		ok := v == Answered
 		if !ok {
 			if len(b) != 0 || s.Counts() != (Counts{Refused: 1}) {
 				t.Fatalf("% x, %+v", b, s.Counts())

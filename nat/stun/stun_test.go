@@ -130,7 +130,7 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	// It asks with a name and a password that we do not have.
-	if _, ok := new(Server).Answer(nil, 0, []byte(vectorRequest), me); ok {
+	if _, v := new(Server).Answer(nil, 0, []byte(vectorRequest), me); v == Answered {
 		t.Error("the request of an ICE agent was answered")
 	}
 }

@@ -13,6 +13,8 @@ type Backend struct {
 	Peers  func() Peers
 	FDB    func(FDBFilter) FDB
 	Stats  func() Stats
+	// History may be nil: then the server records what Stats and Peers say.
+	History func() History
 
 	// Ping sends one sealed echo and waits for it, or for the end of ctx, whose error it then returns.
 	// A peer that there is not is CodeNotFound, here and in Why.
@@ -26,6 +28,18 @@ type Backend struct {
 
 	Members func() Members
 	Publish func(Publish) error
+
+	// PausePeer, ResumePeer and ReconnectPeer give the peer as it is afterwards.
+	PausePeer     func(peer string) (Peer, error)
+	ResumePeer    func(peer string) (Peer, error)
+	ReconnectPeer func(peer string) (Peer, error)
+
+	// What an admin does. On a node that may not it is CodePermission. These fill the schema fields.
+	Invitations      func() (Invitations, error)
+	Invite           func(context.Context, InviteRequest) (InviteResult, error)
+	RevokeInvitation func(id string) (Invitations, error)
+	RemoveMember     func(context.Context, RemoveRequest) (Removed, error)
+	RenameMember     func(context.Context, RenameRequest) (Renamed, error)
 
 	AddFDB   func(FDBAdd) (FDBResult, error)
 	DelFDB   func(FDBDel) (FDBResult, error)

@@ -10,7 +10,7 @@ type EventType string
 
 // The types, with the fields that go with them.
 const (
-	EventSnapshot    EventType = "snapshot"     // Status, FDB, Stats; first of every stream
+	EventSnapshot    EventType = "snapshot"     // Status, FDB, Stats, or what goes with the topics
 	EventFDBLearned  EventType = "fdb_learned"  // VNI, Entry
 	EventFDBMoved    EventType = "fdb_moved"    // VNI, Entry (as it is now), From if known
 	EventFDBAged     EventType = "fdb_aged"     // VNI, Count
@@ -25,7 +25,11 @@ const (
 	EventDeviceState EventType = "device_state" // VNI, Device, Reason if it is down
 	EventReload      EventType = "reload"       // Reload, or Reason when the file was refused
 	EventWarning     EventType = "warning"      // Warning
-	EventStats       EventType = "stats"        // Stats; once a second, made by the server
+	EventStats       EventType = "stats"        // Stats; by the clock, made by the server
+	EventMember      EventType = "member"       // Name, Reason: "joined", "removed", "left" or "renamed"
+	EventStatus      EventType = "status"       // Status, when it is another; with topic state
+	EventPeers       EventType = "peers"        // Peers, by the clock; with topic peers
+	EventLog         EventType = "log"          // Record; with topic log
 )
 
 // An Event is one line of GET /v1/events. Time and Type are always set, of the rest what Type says.
@@ -38,6 +42,7 @@ type Event struct {
 	From    *FDBPort      `json:"from,omitempty"`
 	Count   uint64        `json:"count,omitempty"`
 	Reason  string        `json:"reason,omitempty"`
+	Name    string        `json:"name,omitempty"`
 	VTEP    *VTEP         `json:"vtep,omitempty"`
 	Peer    *Peer         `json:"peer,omitempty"`
 	Device  *Device       `json:"device,omitempty"`
@@ -46,4 +51,9 @@ type Event struct {
 	Status  *Status       `json:"status,omitempty"`
 	FDB     *FDB          `json:"fdb,omitempty"`
 	Stats   *Stats        `json:"stats,omitempty"`
+	Peers   *Peers        `json:"peers,omitempty"`
+	History *History      `json:"history,omitempty"`
+	Record  *LogRecord    `json:"record,omitempty"`
+
+	Log List[LogRecord] `json:"log,omitzero"`
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"net/http"
 	"time"
 )
 
@@ -16,12 +17,12 @@ type Limits struct {
 // ServeWithin is Serve with the limits that are not zero.
 func ServeWithin(want Limits) func(context.Context, net.Listener, Backend) error {
 	return func(ctx context.Context, l net.Listener, b Backend) error {
-		s := &server{b: b, limits: defaultLimits}
+		s := newServer(b)
 		s.conns = cmp.Or(want.Conns, s.conns)
 		s.read = cmp.Or(want.Read, s.read)
 		s.write = cmp.Or(want.Write, s.write)
 		s.statsEvery = cmp.Or(want.StatsEvery, s.statsEvery)
-		return s.run(ctx, l, s.routes())
+		return s.serve(ctx, l)
 	}
 }
 
@@ -35,7 +36,14 @@ var (
 	DecodeFDBDel   = decodeRequest[FDBDel]
 	DecodeFDBFlush = decodeRequest[FDBFlush]
 	DecodePing     = decodeRequest[PingRequest]
+	DecodeInvite   = decodeRequest[InviteRequest]
 )
 
 // DialError is what c makes of an error of its socket.
 func DialError(c Client, err error) *Error { return c.dialError(err) }
+
+// Ticker makes what a follower of these topics is sent at each tick, and forgets what others were.
+func Ticker(b Backend, w http.ResponseWriter, topics ...Topic) (tick func() error) {
+	f := &follower{s: newServer(b), out: newLineWriter(w), o: EventOptions{Topics: topics, Rate: time.Nanosecond}}
+	return f.tick
+}

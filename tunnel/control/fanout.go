@@ -9,21 +9,24 @@ const followBuffer = 4096
 // A fanout hands every value to all its subscribers and waits for none. The zero value is ready.
 // The caller brings the lock, because it has state of its own to keep in step with.
 type fanout[T any] struct {
-	subs map[chan T]struct{}
+	subs map[chan T]func(T) bool // which values a subscriber wants; nil: all
 }
 
-func (f *fanout[T]) subscribe() chan T {
+func (f *fanout[T]) subscribe(wants func(T) bool) chan T {
 	if f.subs == nil {
-		f.subs = make(map[chan T]struct{})
+		f.subs = make(map[chan T]func(T) bool)
 	}
 	ch := make(chan T, followBuffer)
-	f.subs[ch] = struct{}{}
+	f.subs[ch] = wants
 	return ch
 }
 
 // send closes the channel of a subscriber that has no room: it would have a gap it cannot see.
 func (f *fanout[T]) send(v T) {
-	for ch := range f.subs {
+	for ch, wants := range f.subs {
+		if wants != nil && !wants(v) {
+			continue
+		}
 		select {
 		case ch <- v:
 		default:
@@ -56,10 +59,13 @@ func (h *Hub) Publish(e Event) {
 
 // Subscribe gives a channel of all events published from now on, and the function that ends it,
 // which may be called more than once. A channel that is closed before means: cut off.
-func (h *Hub) Subscribe() (<-chan Event, func()) {
+func (h *Hub) Subscribe() (<-chan Event, func()) { return h.subscribe(nil) }
+
+// subscribe is [Hub.Subscribe] to those events that wants is true of.
+func (h *Hub) subscribe(wants func(Event) bool) (<-chan Event, func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ch := h.out.subscribe()
+	ch := h.out.subscribe(wants)
 	return ch, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()

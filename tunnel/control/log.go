@@ -96,7 +96,7 @@ func (l *LogBuffer) Follow() ([]LogRecord, <-chan LogRecord, func()) {
 	r := l.ring
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ch := r.out.subscribe()
+	ch := r.out.subscribe(nil)
 	return r.records(), ch, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()

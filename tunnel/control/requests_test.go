@@ -18,6 +18,7 @@ func FuzzRequests(f *testing.F) {
 		`{"mac":"52-54-00-1A-22-01","port":"device"}`,
 		`{"vlan":0}`, `{"all":true}`, `{"mac":null,"vlan":null,"port":"nas"}`,
 		`{"peer":"nas","size":1400,"timeout_seconds":0.5}`, `{"peer":"nas","timeout_seconds":1e300}`,
+		`{"name":"nas","ttl_seconds":60,"uses":1,"admin":true}`, `{"uses":2}`, `{"ttl_seconds":1e300}`,
 		`{"vni":16777216,"all":true}`, `{}`, `[]`, `null`, `{"vlan":-1}`, `{"mac":"ff:ff:ff:ff:ff:ff"}`,
 	} {
 		f.Add([]byte(seed))
@@ -36,6 +37,9 @@ func FuzzRequests(f *testing.F) {
 		}
 		if r, err := control.DecodePing(body); err == nil {
 			checkPing(t, r)
+		}
+		if r, err := control.DecodeInvite(body); err == nil {
+			checkInvite(t, r)
 		}
 	})
 }
@@ -83,4 +87,13 @@ func checkPing(t *testing.T, r control.PingRequest) {
 		t.Errorf("accepted %+v", r)
 	}
 	checkAgain(t, r, 0, 0, control.DecodePing)
+}
+
+func checkInvite(t *testing.T, r control.InviteRequest) {
+	t.Helper()
+	if r.Uses < 0 || r.Uses > control.MaxInvitationUses || r.Uses > 1 && r.Name != "" ||
+		r.TTLSeconds != 0 && r.TTLSeconds < 1 || r.TTLSeconds > control.MaxInvitationTTL.Seconds() {
+		t.Errorf("accepted %+v", r)
+	}
+	checkAgain(t, r, 0, 0, control.DecodeInvite)
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -10,7 +11,15 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/peers", s.peers)
+	mux.HandleFunc("POST /v1/peers/pause", s.changePeer(s.b.PausePeer))
+	mux.HandleFunc("POST /v1/peers/resume", s.changePeer(s.b.ResumePeer))
+	mux.HandleFunc("POST /v1/peers/reconnect", s.changePeer(s.b.ReconnectPeer))
 	mux.HandleFunc("GET /v1/members", s.members)
+	mux.HandleFunc("POST /v1/members/remove", asked(s, s.b.RemoveMember))
+	mux.HandleFunc("POST /v1/members/rename", asked(s, s.b.RenameMember))
+	mux.HandleFunc("GET /v1/invitations", s.invitations)
+	mux.HandleFunc("POST /v1/invitations", asked(s, s.b.Invite))
+	mux.HandleFunc("POST /v1/invitations/revoke", asked(s, s.revoke))
 	mux.HandleFunc("POST /v1/publish", s.publish)
 	mux.HandleFunc("GET /v1/why", s.why)
 	mux.HandleFunc("POST /v1/ping", s.ping)
@@ -18,6 +27,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/netcheck", s.netcheck)
 	mux.HandleFunc("GET /v1/fdb", s.fdb)
 	mux.HandleFunc("GET /v1/stats", s.stats)
+	mux.HandleFunc("GET /v1/history", s.history)
 	mux.HandleFunc("GET /v1/log", s.log)
 	mux.HandleFunc("GET /v1/events", s.events)
 	mux.HandleFunc("GET /v1/capture", s.capture)
@@ -39,9 +49,7 @@ func (s *server) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *server) peers(w http.ResponseWriter, _ *http.Request) {
-	p := s.b.Peers()
-	p.Schema = SchemaPeers
-	writeJSON(w, p)
+	writeJSON(w, s.takePeers())
 }
 
 func (s *server) fdb(w http.ResponseWriter, r *http.Request) {
@@ -60,6 +68,21 @@ func (s *server) stats(w http.ResponseWriter, _ *http.Request) {
 func (s *server) takeStatus() Status {
 	v := s.b.Status()
 	v.Schema = SchemaStatus
+	return v
+}
+
+func (s *server) takePeers() Peers {
+	v := s.b.Peers()
+	v.Schema = SchemaPeers
+	return v
+}
+
+func (s *server) takeHistory() History {
+	if s.b.History == nil {
+		return s.recorder.History()
+	}
+	v := s.b.History()
+	v.Schema = SchemaHistory
 	return v
 }
 
@@ -85,9 +108,9 @@ func (s *server) reload(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, res)
 }
 
-// change makes the handler of one kind of change of the FDB.
-func change[T interface{ Check() error }](
-	s *server, do func(T) (FDBResult, error),
+// asked makes the handler of one kind of request, whose answer has its schema already.
+func asked[T interface{ Check() error }, A any](
+	s *server, do func(context.Context, T) (A, error),
 ) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		req, err := requestOf[T](s, w, r)
@@ -95,14 +118,24 @@ func change[T interface{ Check() error }](
 			writeError(w, err)
 			return
 		}
-		res, err := do(req)
+		res, err := do(r.Context(), req)
 		if err != nil {
 			writeError(w, err)
 			return
 		}
-		res.Schema = SchemaFDBResult
 		writeJSON(w, res)
 	}
+}
+
+// change makes the handler of one kind of change of the FDB.
+func change[T interface{ Check() error }](
+	s *server, do func(T) (FDBResult, error),
+) http.HandlerFunc {
+	return asked(s, func(_ context.Context, req T) (FDBResult, error) {
+		res, err := do(req)
+		res.Schema = SchemaFDBResult
+		return res, err
+	})
 }
 
 // queryNumber reads a number of the query from 0, which is also what a missing one means, to max.

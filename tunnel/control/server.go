@@ -32,19 +32,34 @@ var defaultLimits = limits{
 type server struct {
 	b Backend
 	limits
+	recorder *Recorder
+	shared   shared
+}
+
+func newServer(b Backend) *server {
+	return &server{b: b, limits: defaultLimits, recorder: NewRecorder(b.Stats, b.Peers)}
 }
 
 // Serve answers the whole API on l until ctx ends. When it returns, l is closed and no goroutine
 // of it is left. The error is nil unless l broke.
-func Serve(ctx context.Context, l net.Listener, b Backend) error {
-	s := &server{b: b, limits: defaultLimits}
+func Serve(ctx context.Context, l net.Listener, b Backend) error { return newServer(b).serve(ctx, l) }
+
+// serve answers the whole API, and records meanwhile.
+func (s *server) serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var recording sync.WaitGroup
+	defer recording.Wait()
+	defer cancel()
+	if s.b.History == nil {
+		recording.Go(func() { s.recorder.Run(ctx) })
+	}
 	return s.run(ctx, l, s.routes())
 }
 
 // ServeMetrics answers GET /metrics alone on l, a TCP listener as a rule, until ctx ends; as
 // [Serve] otherwise.
 func ServeMetrics(ctx context.Context, l net.Listener, b Backend) error {
-	s := &server{b: b, limits: defaultLimits}
+	s := newServer(b)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", MetricsHandler(b))
 	mux.HandleFunc("/", noRoute)

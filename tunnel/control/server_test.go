@@ -69,7 +69,7 @@ func request(t *testing.T, socket, method, path, body string) (int, string) {
 func TestGolden(t *testing.T) {
 	n := controltest.New()
 	socket := n.Serve(t)
-	for _, name := range []string{"status", "peers", "members", "fdb", "stats"} {
+	for _, name := range []string{"status", "peers", "members", "fdb", "stats", "invitations"} {
 		status, body := request(t, socket, "GET", "/v1/"+name, "")
 		if status != http.StatusOK {
 			t.Fatalf("%s: status %d: %s", name, status, body)
@@ -82,6 +82,16 @@ func TestGolden(t *testing.T) {
 	golden(t, "ping", body)
 	_, body = request(t, socket, "POST", "/v1/publish", `{"items":[{"kind":4,"raw":"c2VjcmV0"}]}`)
 	golden(t, "publish", body)
+	for _, q := range []struct{ name, path, body string }{
+		{"peer_changed", "/v1/peers/pause", `{"peer":"nas"}`},
+		{"invite", "/v1/invitations", `{"name":"nas","ttl_seconds":3600}`},
+		{"invitations_revoked", "/v1/invitations/revoke", `{"id":"77e0"}`},
+		{"peer_removed", "/v1/members/remove", `{"name":"nas"}`},
+		{"peer_renamed", "/v1/members/rename", `{"name":"nas","new":"shed"}`},
+	} {
+		_, body = request(t, socket, "POST", q.path, q.body)
+		golden(t, q.name, body)
+	}
 	_, body = request(t, socket, "POST", "/v1/fdb/flush", `{"all":true}`)
 	golden(t, "fdb_result", body)
 	n.SetChanges(control.Change{
@@ -135,6 +145,11 @@ func TestEmptyIsNeverNull(t *testing.T) {
 		control.PingReply{},
 		control.Netcheck{},
 		control.PingPaths{},
+		control.History{Peers: []control.PeerSeries{{}}},
+		control.PeerResult{Peer: control.Peer{Path: &control.Path{}}},
+		control.Invitations{Invitations: []control.Invitation{{}}},
+		control.Removed{},
+		control.Event{Type: control.EventSnapshot, Log: control.List[control.LogRecord]{}},
 		&control.Error{},
 	} {
 		b, err := json.Marshal(v)
@@ -255,6 +270,58 @@ func TestClientWhy(t *testing.T) {
 	}
 }
 
+// TestClientAdministers has each method ask for what it says, and give a refusal back.
+func TestClientAdministers(t *testing.T) {
+	n := controltest.New()
+	c, ctx := control.Client{Socket: n.Serve(t)}, t.Context()
+	ask := func() (errs []error) {
+		invite := control.InviteRequest{Name: "tablet", TTLSeconds: 60, Uses: 1, Admin: true}
+		paused, err := c.PausePeer(ctx, "nas")
+		if errs = append(errs, err); err == nil && (paused.Peer.Reason != "paused" || paused.Peer.Path != nil) {
+			t.Errorf("paused: %+v", paused)
+		}
+		_, err = c.ResumePeer(ctx, "nas")
+		errs = append(errs, err)
+		_, err = c.ReconnectPeer(ctx, "nas")
+		errs = append(errs, err)
+		_, err = c.Invite(ctx, invite)
+		errs = append(errs, err)
+		_, err = c.RevokeInvitation(ctx, "77e0")
+		errs = append(errs, err)
+		_, err = c.RemoveMember(ctx, "nas")
+		errs = append(errs, err)
+		_, err = c.RenameMember(ctx, "nas", "shed")
+		return append(errs, err)
+	}
+	for i, err := range ask() {
+		if err != nil {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	want := []any{
+		controltest.PeerChange{Do: "pause", Peer: "nas"},
+		controltest.PeerChange{Do: "resume", Peer: "nas"},
+		controltest.PeerChange{Do: "reconnect", Peer: "nas"},
+		control.InviteRequest{Name: "tablet", TTLSeconds: 60, Uses: 1, Admin: true},
+		control.RevokeRequest{ID: "77e0"},
+		control.RemoveRequest{Name: "nas"},
+		control.RenameRequest{Name: "nas", New: "shed"},
+	}
+	if diff := cmp.Diff(want, n.Requests()); diff != "" {
+		t.Errorf("what the node was asked (-want +got):\n%s", diff)
+	}
+	if list, err := c.Invitations(ctx); err != nil || !cmp.Equal(list, controltest.Invitations(), cmpopts.EquateEmpty()) {
+		t.Errorf("invitations: %+v, %v", list, err)
+	}
+	n.Refuse(control.Errorf(control.CodePermission, "this node is no admin"))
+	_, err := c.Invitations(ctx)
+	for i, err := range append(ask(), err) {
+		if control.AsError(err) == nil || control.AsError(err).Code != control.CodePermission {
+			t.Errorf("request %d, refused: %v", i, err)
+		}
+	}
+}
+
 func TestErrorsCrossTheSocketUnchanged(t *testing.T) {
 	n := controltest.New()
 	c := control.Client{Socket: n.Serve(t)}
@@ -313,6 +380,19 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/v1/ping", `{"peer":"nas","timeout_seconds":11}`, 400, "from 0 to 10, not 11"},
 		{"POST", "/v1/ping", `{"peer":"nas","timeout_seconds":-1}`, 400, "from 0 to 10"},
 		{"POST", "/v1/ping", `{"peer":"nas","count":1}`, 400, "unknown field"},
+		{"POST", "/v1/peers/pause", `{}`, 400, "peer is missing"},
+		{"POST", "/v1/peers/pause", `{"peer":"x"}`, 404, "there is no peer"},
+		{"POST", "/v1/peers/reconnect", `{"peer":"x"}`, 404, "there is no peer"},
+		{"GET", "/v1/peers/pause", "", 404, "knows no GET"},
+		{"POST", "/v1/invitations", `{"uses":-1}`, 400, "uses is a number from 1 to 1000"},
+		{"POST", "/v1/invitations", `{"uses":1001}`, 400, "uses is a number"},
+		{"POST", "/v1/invitations", `{"uses":2,"name":"nas"}`, 400, "a name is for one machine"},
+		{"POST", "/v1/invitations", `{"ttl_seconds":0.5}`, 400, "ttl_seconds is a number from 1"},
+		{"POST", "/v1/invitations", `{"ttl_seconds":1e300}`, 400, "ttl_seconds is a number from 1"},
+		{"POST", "/v1/invitations", `{"bridge":true}`, 400, "unknown field"},
+		{"POST", "/v1/invitations/revoke", `{}`, 400, "id is missing"},
+		{"POST", "/v1/members/remove", `{}`, 400, "name is missing"},
+		{"POST", "/v1/members/rename", `{"name":"nas"}`, 400, "name and new"},
 		{"POST", "/v1/fdb/flush", `{}`, 400, "say what to flush"},
 		{"POST", "/v1/fdb/flush", `{"vni":4242}`, 400, "say what to flush"},
 		{"POST", "/v1/fdb/flush", `{"all":true,"port":"device"}`, 400, "goes with no port"},

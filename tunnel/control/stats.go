@@ -11,6 +11,14 @@ type Stats struct {
 	VTEPs    List[VTEPStats]    `json:"vteps"`
 	Peers    List[PeerStats]    `json:"peers"`
 	Sockets  List[SocketStats]  `json:"sockets"`
+	Node     NodeStats          `json:"node"`
+}
+
+// NodeStats is what the process takes.
+type NodeStats struct {
+	CPUSeconds  float64 `json:"cpu_seconds"`  // of all its threads, user and system; 0 when not known
+	MemoryBytes uint64  `json:"memory_bytes"` // a gauge: held by the Go runtime, less what it gave back
+	Goroutines  int     `json:"goroutines"`   // a gauge
 }
 
 // SegmentStats counts the frames of one segment. Rx is what came in from VTEPs and peers, Tx is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -11,18 +12,28 @@ import (
 
 // A lineWriter sends one JSON object per line.
 type lineWriter struct {
+	w     io.Writer
 	enc   *json.Encoder
 	flush func() error
 }
 
 func newLineWriter(w http.ResponseWriter) lineWriter {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	return lineWriter{json.NewEncoder(w), http.NewResponseController(w).Flush}
+	return lineWriter{w, json.NewEncoder(w), http.NewResponseController(w).Flush}
 }
 
-// events answers with a snapshot and then every change. The subscription is older than the
-// snapshot: a change in between is told twice rather than never.
+// events answers with a snapshot and then every change, or with those of the topics asked for. The
+// subscription is older than the snapshot: a change in between is told twice rather than never.
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
+	o, err := eventOptions(r)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	if len(o.Topics) > 0 {
+		s.follow(w, r, o)
+		return
+	}
 	changes, cancel := s.b.Events.Subscribe()
 	defer cancel()
 	out := newLineWriter(w)

@@ -41,6 +41,10 @@ const (
 	Refused      // what a peer said of members that is forged or too much
 	Early        // what a peer said of a member whose certificate has not come yet: it will be said again
 	NotRelayed   // what a peer wants passed on, to somebody unknown here or beyond the limit
+	STUNRefused  // a question to STUN that asks for more than an address
+	STUNLimit    // a question to STUN, of which there are too many
+	OtherNetwork // a HELLO of another network on the LAN
+	NotLAN       // to the HELLOs' port, and cannot have come from the LAN
 
 	// Choosing a port.
 	SamePort     // the destination is behind the port the frame came from
@@ -64,6 +68,7 @@ var names = [count]string{
 	Junk: "junk", RateLimit: "rate_limit", CookieNeeded: "cookie_needed", Auth: "auth",
 	NoSession: "no_session", Replay: "replay", ChunkTimeout: "chunk_timeout", NotMember: "not_member",
 	Rights: "rights", Refused: "refused", Early: "early", NotRelayed: "not_relayed",
+	STUNRefused: "stun_refused", STUNLimit: "stun_limit", OtherNetwork: "other_network", NotLAN: "not_lan",
 	SamePort: "same_port", SplitHorizon: "split_horizon", NoPort: "no_port", TooBig: "too_big",
 	Loop: "loop", SendError: "send_error", DeviceDown: "device_down", DeviceFull: "device_full",
 }

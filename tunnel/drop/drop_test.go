@@ -17,6 +17,7 @@ func TestNames(t *testing.T) {
 		"malformed", "own_mac", "source_invalid", "static_conflict", "ecn",
 		"junk", "rate_limit", "cookie_needed", "auth", "no_session", "replay", "chunk_timeout", "not_member",
 		"rights", "refused", "early", "not_relayed",
+		"stun_refused", "stun_limit", "other_network", "not_lan",
 		"same_port",
 		"split_horizon", "no_port", "too_big", "loop", "send_error", "device_down", "device_full",
 	}

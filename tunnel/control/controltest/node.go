@@ -35,13 +35,14 @@ type Node struct {
 	reloads  control.ReloadResult
 	members  control.Members
 	netcheck control.Netcheck
+	invited  control.Invitations
 }
 
 // New gives a node of network "home" that is up.
 func New() *Node {
 	return &Node{
 		Events: &control.Hub{}, Log: control.NewLogBuffer(slog.LevelDebug), status: Status(),
-		members: Members(), netcheck: Netcheck(),
+		members: Members(), netcheck: Netcheck(), invited: Invitations(),
 		reloads: control.ReloadResult{Network: "home"},
 	}
 }
@@ -90,6 +91,14 @@ func (n *Node) Backend() control.Backend {
 			_, err := n.change(r, 0, 0)
 			return err
 		},
+		PausePeer:     n.changePeer("pause", control.PeerDown, "paused"),
+		ResumePeer:    n.changePeer("resume", control.PeerDown, "no_answer"),
+		ReconnectPeer: n.changePeer("reconnect", "", ""),
+		Invitations: func() (l control.Invitations, err error) {
+			n.locked(func() { l, err = n.invited, n.refusal })
+			return l, err
+		},
+		Invite: n.invite, RevokeInvitation: n.revoke, RemoveMember: n.remove, RenameMember: n.rename,
 		FDB:      FDB,
 		Stats:    Stats,
 		AddFDB:   func(r control.FDBAdd) (control.FDBResult, error) { return n.change(r, 1, 0) },
@@ -246,5 +255,6 @@ func Stats() control.Stats {
 			RxBytes: 1600000, TxBytes: 3100000, RxDrops: 3,
 			Drops: control.Counts{"vni_unknown": 9},
 		}},
+		Node: control.NodeStats{CPUSeconds: 12.5, MemoryBytes: 18 << 20, Goroutines: 23},
 	}
 }
