@@ -8,8 +8,12 @@ BINARY   := vxmesh
 # repository there is nothing to stamp.
 STAMP    := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo true || echo false)
 VERSION  := $(shell git describe --tags --dirty 2>/dev/null || \
-              echo v0.0.0-$$(git rev-parse --short HEAD 2>/dev/null || echo unknown))
+              echo v0.0.0-g$$(git rev-parse --short HEAD 2>/dev/null || echo unknown))
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP)
+# What is built twice comes out the same: the only time in it is that of the commit.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+STRIP    := -ldflags '-s -w -X main.builder=package'
+MAXSIZE  := 25000000
 FUZZTIME ?= 10s
 SIZES ?= 20,50,100,200
 NFPM     := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
@@ -59,8 +63,8 @@ lab-long: ## the lab's cases that take as long as keys live (5 min); root
 .PHONY: natlab
 natlab: ## only what finds ways through NATs: all pairs, what happens to them, and the table of docs/nat.md; root
 	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
-	{ $(GO) test -tags lab,lablong -count=1 -timeout 40m -v -run NAT ./lab/... 2>&1; echo "exit $$?"; } | \
-		tee "$$log" | grep -E '^ *--- |^(ok|FAIL|panic)'; \
+	{ $(GO) test -tags lab,lablong -count=1 -timeout 60m -v -run NAT ./lab/... 2>&1; echo "exit $$?"; } | \
+		tee "$$log" | grep -E '^ *--- |^(ok|FAIL|panic)| p50 '; \
 	awk -f lab/nattable.awk "$$log" && grep -q '^exit 0$$' "$$log"
 
 .PHONY: no-lab
@@ -79,6 +83,10 @@ bench-deps: ## install the tunnels that the bench compares with (Debian, root)
 .PHONY: scale
 scale: ## what networks of up to 200 members cost; takes minutes (SIZES=20,50,100,200)
 	VXMESH_SCALE=$(SIZES) $(GO) test ./tunnel -run '^TestScale$$' -count=1 -v -timeout 60m
+
+.PHONY: screens
+screens: build ## take the pictures of docs/screens anew, from the program's demo; two minutes, needs tmux
+	@docs/screens/make.sh ./$(BINARY)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, each for FUZZTIME (10s)
@@ -115,20 +123,57 @@ cross: ## compile and vet for every system and machine that is supported
 		$(GO) build ./... && $(GO) vet ./... || exit 1; \
 	done
 
+.PHONY: man
+man: build ## manual pages and shell completions, into dist/man and dist/completion
+	$(GO) run ./internal/genman ./$(BINARY) packaging/man/vxmesh.toml.5 dist/man
+	@mkdir -p dist/completion
+	@for shell in bash zsh fish powershell; do \
+		./$(BINARY) completion $$shell >dist/completion/vxmesh.$$shell || exit 1; \
+	done
+
+FORMATS  := deb rpm apk archlinux
+TAR      := tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --format=gnu
+
 .PHONY: package
-package: ## tar.gz, deb and rpm for Linux, into dist/
+package: ## tar.gz, deb, rpm, apk and Arch's package for Linux, into dist/
 	@rm -rf dist && mkdir -p dist
+	@$(MAKE) --no-print-directory man
 	@for arch in $(MACHINES); do \
 		dir=dist/vxmesh-$(VERSION)-linux-$$arch; mkdir -p $$dir; \
-		GOOS=linux GOARCH=$$arch $(BUILD) -ldflags '-s -w' -o $$dir/$(BINARY) ./cmd/vxmesh && \
-		cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd packaging/wireshark $$dir && \
-		tar -C dist --owner=0 --group=0 -czf $$dir.tar.gz $$(basename $$dir) && \
-		for format in deb rpm; do \
+		GOOS=linux GOARCH=$$arch $(BUILD) $(STRIP) -o $$dir/$(BINARY) ./cmd/vxmesh && \
+		cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd packaging/openrc packaging/openwrt \
+			packaging/wireshark packaging/grafana packaging/prometheus docs/schemas dist/man dist/completion $$dir && \
+		$(TAR) -C dist -c $$(basename $$dir) | gzip -n >$$dir.tar.gz && \
+		for format in $(FORMATS); do \
 			BIN=$$dir/$(BINARY) ARCH=$$arch VERSION=$(VERSION) \
 				$(NFPM) package -f packaging/nfpm.yaml -p $$format -t dist || exit 1; \
 		done && rm -r $$dir || exit 1; \
 	done
 	@ls -l dist
+
+.PHONY: package-test
+package-test: man ## install, run, upgrade and remove the deb in a throw-away root; look at the unit; root
+	@rm -rf dist/test && mkdir -p dist/test
+	@GOOS=linux $(BUILD) $(STRIP) -o dist/test/$(BINARY) ./cmd/vxmesh
+	@for version in 0.0.1 0.0.2; do \
+		BIN=dist/test/$(BINARY) ARCH=$$($(GO) env GOARCH) VERSION=$$version \
+			$(NFPM) package -f packaging/nfpm.yaml -p deb -t dist/test/$$version.deb || exit 1; \
+	done
+	@packaging/test/deb.sh dist/test/0.0.1.deb dist/test/0.0.2.deb
+
+.PHONY: size
+size: ## see that the program is not larger than it may be, stripped
+	@mkdir -p dist
+	@for arch in $(MACHINES); do \
+		GOOS=linux GOARCH=$$arch $(BUILD) $(STRIP) -o dist/size ./cmd/vxmesh || exit 1; \
+		size=$$(wc -c <dist/size); rm dist/size; \
+		echo "linux/$$arch: $$size bytes, at most $(MAXSIZE)"; \
+		test $$size -le $(MAXSIZE) || exit 1; \
+	done
+
+.PHONY: reproducible
+reproducible: man ## build twice, the second time elsewhere and from nothing, and see that not a byte differs
+	@packaging/test/reproducible.sh "$(STRIP)" "$(STAMP)" $(foreach f,deb rpm,$(f)) -- $(NFPM)
 
 .PHONY: clean
 clean: ## remove what was built

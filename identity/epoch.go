@@ -50,7 +50,7 @@ func nextEpoch(path string, now time.Time) (next uint32, err error) {
 	default:
 		return 0, err
 	}
-	return next, atomicfile.Replace(path, fmt.Appendln(nil, next))
+	return next, atomicfile.ReplaceAsOwner(path, fmt.Appendln(nil, next))
 }
 
 // readEpoch reads the number of the last start; 0 is none.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/vxmesh/vxmesh/internal/atomicfile"
@@ -63,10 +62,10 @@ func Create(path string) (Identity, error) {
 		return Identity{}, err
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MakeDir(dir); err != nil {
 		return Identity{}, fmt.Errorf("make state directory: %w", err)
 	}
-	if err := atomicfile.Create(path, i.text()); err != nil {
+	if err := atomicfile.CreateAsOwner(path, i.text()); err != nil {
 		return Identity{}, fmt.Errorf("write identity %s: %w", path, atomicfile.Reason(err))
 	}
 	return i, nil

@@ -4,7 +4,7 @@
 # daemons, inside namespaces.
 set -eu
 
-[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd miniupnpd turnserver
+[ $# -gt 0 ] || set -- ip bridge ping ethtool nft setpriv tcpdump tshark iperf3 ovs-vswitchd miniupnpd turnserver tmux
 
 missing=
 for tool; do

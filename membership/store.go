@@ -38,16 +38,16 @@ var errFormat = errors.New("it was written by a newer version of vxmesh: use tha
 // A store is a state directory.
 type store struct {
 	dir     string
-	replace func(path string, data []byte) error // [atomicfile.Replace], but in tests
+	replace func(path string, data []byte) error // [atomicfile.ReplaceAsOwner], but in tests
 }
 
-func newStore(dir string) store { return store{dir, atomicfile.Replace} }
+func newStore(dir string) store { return store{dir, atomicfile.ReplaceAsOwner} }
 
 func (s store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // make makes the directory.
 func (s store) make() error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := atomicfile.MakeDir(s.dir); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
 	return nil

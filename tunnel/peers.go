@@ -120,7 +120,7 @@ func (m *mesh) find(name string) (*peer, error) {
 	}
 	e.Fix = []string{"peers: " + strings.Join(known, ", ")}
 	if len(known) == 0 {
-		e.Fix = []string{"the config has no [[peers]]"}
+		e.Fix = []string{"this node knows no peers yet: vxmesh invite lets one in"}
 	}
 	return nil, e
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
@@ -35,18 +36,26 @@ func pickNode(network string, running []control.Network) (control.Client, error)
 			hints: []string{"say which with --network NAME"},
 		}
 	}
-	return control.Client{}, noNode(network)
+	return control.Client{}, noNode(network, names...)
 }
 
-// noNode says that nobody answers and how to change that; network may be "".
-func noNode(network string) error {
+// noNode says that nobody answers and how to change that; network may be "". Of the networks that do
+// run it names the one that was probably meant.
+func noNode(network string, running ...string) error {
 	what, name := "no node answers for network "+network, network
 	if network == "" {
 		what, name = "no node runs on this machine", "NETWORK"
 	}
+	if near := config.Nearest(network, running); near != "" {
+		what += fmt.Sprintf("; did you mean %q?", near)
+	}
+	doctor := "vxmesh doctor"
+	if network != "" {
+		doctor += " " + network
+	}
 	return &cmdError{code: exitNoNode, err: errors.New(what), hints: []string{
 		"run it here        sudo vxmesh join " + name,
-		"see what is wrong  vxmesh config check",
+		"see what is wrong  " + doctor,
 	}}
 }
 

@@ -165,7 +165,11 @@ func fileError(path string, err error) error {
 			hints: []string{"`vxmesh config example > home.toml` makes one to start from"},
 		}
 	case errors.Is(err, fs.ErrPermission):
-		return &cmdError{code: exitPermission, err: err}
+		hint := "use sudo"
+		if os.Getenv("INVOCATION_ID") != "" && os.Geteuid() > 0 { // systemd runs us, as a user of its own
+			hint = "let the service's user read it   chmod 644 " + path
+		}
+		return &cmdError{code: exitPermission, err: err, hints: []string{hint}}
 	}
 	return err
 }

@@ -32,8 +32,9 @@ type daemon struct {
 	node   *tunnel.Node
 	id     *nodeIdentity
 	api    net.Listener
-	hup    chan os.Signal // SIGHUP asks for a reload
-	left   chan struct{}  // this node has left the network
+	hup    chan os.Signal      // SIGHUP asks for a reload
+	left   chan struct{}       // this node has left the network
+	up     func(reload func()) // tells who runs us that the network is up, and how it is reloaded
 
 	admin    sync.Mutex // held while a client changes who is a member
 	mu       sync.Mutex // guards what a reload changes
@@ -49,6 +50,7 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	d = &daemon{
 		path: path, socket: socket, cfg: cfg, hub: new(control.Hub), loadedAt: time.Now(),
 		level: new(slog.LevelVar), hup: make(chan os.Signal, 1), left: make(chan struct{}, 1),
+		up: func(func()) {},
 	}
 	signal.Notify(d.hup, syscall.SIGHUP) // from the very start: untold, it ends the process
 	defer func() {
@@ -124,6 +126,12 @@ func (d *daemon) run(ctx context.Context) error {
 	d.mu.Unlock()
 	d.log.Info("up", "network", d.cfg.Network.Name, "control", d.socketPath())
 	notifySystemd("READY=1")
+	d.up(func() {
+		select {
+		case d.hup <- syscall.SIGHUP:
+		default: // one is due already
+		}
+	})
 	err := g.Wait()
 	notifySystemd("STOPPING=1")
 	d.mu.Lock()

@@ -12,13 +12,13 @@ import (
 
 func newEventsCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "events",
+		Use:     "events [NETWORK]",
 		Short:   "Show what changes while it changes",
 		Example: "  vxmesh events\n  vxmesh events --json",
 		Long: "Shows every change of the FDB, of peers, VTEPs, devices and the config while it happens.\n" +
 			"With --json each line is an object, the first a snapshot of everything, and the\n" +
 			"counters come once a second.",
-		Args: takes(0, 0),
+		Args: orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -59,6 +59,8 @@ func eventDetail(e control.Event) string {
 	case e.Peer != nil:
 		return withReason(fmt.Sprintf("%s is %s", e.Peer.Name, e.Peer.State),
 			cmp.Or(e.Reason, e.Peer.Reason))
+	case e.Type == control.EventMember:
+		return memberEventText(e)
 	case e.Device != nil:
 		return withReason(fmt.Sprintf("%s is %s", e.Device.Name, e.Device.State), e.Reason)
 	case e.Reload != nil:
@@ -77,6 +79,18 @@ func eventDetail(e control.Event) string {
 		return ""
 	}
 	return withReason("-", e.Reason) // of a newer node
+}
+
+// memberEventText says what became of a member.
+func memberEventText(e control.Event) string {
+	if e.Reason == "renamed" {
+		return e.Name + " has this name now"
+	}
+	what, ok := map[string]string{"joined": "has joined", "removed": "was removed", "left": "has left"}[e.Reason]
+	if !ok {
+		what = e.Reason // of a newer node
+	}
+	return e.Name + " " + what
 }
 
 func entryText(e *control.FDBEntry, from *control.FDBPort) string {

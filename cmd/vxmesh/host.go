@@ -2,10 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/vxmesh/vxmesh/internal/atomicfile"
@@ -47,8 +44,8 @@ func keepHost(state string, vni uint32, n int) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(state, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := atomicfile.MakeDir(state); err != nil {
 		return fmt.Errorf("keep address: %w", err)
 	}
-	return atomicfile.Replace(filepath.Join(state, hostsFile), append(text, '\n'))
+	return atomicfile.ReplaceAsOwner(filepath.Join(state, hostsFile), append(text, '\n'))
 }

@@ -24,12 +24,12 @@ type hostRow struct {
 
 func newHostsCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "hosts",
+		Use:   "hosts [NETWORK]",
 		Short: "Print the members' addresses as lines for /etc/hosts",
 		Long: "Prints the addresses that the members have within the network, as lines for /etc/hosts,\n" +
 			"between two comments by which they can be found and replaced.",
 		Example: "  vxmesh hosts | sudo tee -a /etc/hosts",
-		Args:    takes(0, 0),
+		Args:    orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, _, err := membersHere(cmd, g)
 			if err != nil {

@@ -50,13 +50,13 @@ type initResult struct {
 	Config     string `json:"config"`
 	State      string `json:"state"`
 	VNI        uint32 `json:"vni"`
-	Invitation string `json:"invitation"` // the line for the next machine
-	Expires    string `json:"expires"`
+	Invitation string `json:"invitation"` // the line for the next machine; "" where it has no address to name
+	Expires    string `json:"expires"`    // "" without an invitation
 }
 
 func newInitCmd(g *globals) *cobra.Command {
 	var f setupFlags
-	var start bool
+	var start, foreground bool
 	cmd := &cobra.Command{
 		Use:   "init NETWORK",
 		Short: "Make a network, with this machine as its first node",
@@ -77,11 +77,12 @@ func newInitCmd(g *globals) *cobra.Command {
 			if err := answer(cmd.OutOrStdout(), g.json, result, s.foundText); err != nil || !start {
 				return err
 			}
-			return join(cmd.Context(), g, s.config)
+			return s.goOn(cmd.Context(), g, cmd.ErrOrStderr(), theServices(), foreground)
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&start, "start", false, "run the network at once, in the foreground")
+	cmd.Flags().BoolVar(&start, "start", false, "run the network at once, as a service where there are any")
+	cmd.Flags().BoolVar(&foreground, "foreground", false, "with --start: in the foreground, also where there are services")
 	return cmd
 }
 
@@ -263,15 +264,25 @@ func setupError(err error) error {
 	return err
 }
 
+// sudo is what stands before a command on this machine. Without a device a node needs no root, and root
+// would not find what this user keeps in the own home.
+func (s *setup) sudo(euid int) string {
+	if s.flags.relay && euid > 0 {
+		return ""
+	}
+	return "sudo "
+}
+
 func (s *setup) foundText(r *initResult) string {
-	run := "sudo vxmesh join " + s.network
+	sudo := s.sudo(os.Geteuid())
+	run := sudo + "vxmesh join " + s.network
 	if s.flags.config != "" {
-		run = "sudo vxmesh join " + s.config
+		run = sudo + "vxmesh join " + s.config
 	}
 	next := fmt.Sprintf("and on the next machine, until %s, once\n  sudo vxmesh join %s", r.Expires, r.Invitation)
 	if r.Invitation == "" {
 		next = "this machine has no address that another could reach: to invite the next, name one\n" +
-			"  sudo vxmesh invite --endpoint HOST:PORT"
+			"  " + sudo + "vxmesh invite --endpoint HOST:PORT"
 	}
 	return fmt.Sprintf(`network %s is made; this machine, %s, is its first node and its admin
   config    %s
@@ -281,6 +292,6 @@ run it here
   %s
 
 %s
-more invitations: sudo vxmesh invite
-`, r.Network, r.Node, r.Config, r.State, run, next)
+more invitations: %svxmesh invite
+`, r.Network, r.Node, r.Config, r.State, run, next, sudo)
 }

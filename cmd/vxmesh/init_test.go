@@ -28,3 +28,15 @@ func TestInitRelayOnly(t *testing.T) {
 		t.Errorf("device %+v, relay %+v", d, cfg.Relay)
 	}
 }
+
+// TestInitSudo: a user's own node without a device is run by that user.
+func TestInitSudo(t *testing.T) {
+	relay := setup{flags: setupFlags{relay: true}}
+	for got, want := range map[string]string{
+		relay.sudo(1000) + "1": "1", relay.sudo(0) + "2": "sudo 2", new(setup).sudo(1000) + "3": "sudo 3",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

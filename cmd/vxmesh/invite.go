@@ -110,6 +110,9 @@ func openHomeAt(path string) (*home, error) {
 }
 
 func invite(cmd *cobra.Command, g *globals, f *inviteFlags) error {
+	if f.qr && g.json {
+		return usageError(cmd, "--qr and --json: take one of them")
+	}
 	h, err := openHome(cmd, g)
 	if err != nil {
 		return err

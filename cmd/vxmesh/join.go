@@ -18,22 +18,23 @@ import (
 
 func newJoinCmd(g *globals) *cobra.Command {
 	var f setupFlags
-	var yes bool
+	var yes, foreground bool
 	cmd := &cobra.Command{
 		Use:   "join FILE|NETWORK|INVITATION|@FILE|-",
-		Short: "Join a network, and run it in the foreground",
+		Short: "Join a network, and run it",
 		Long: "Runs the network of a config file until it is stopped: opens the devices and sockets,\n" +
 			"logs to standard error, reloads on SIGHUP, leaves cleanly on SIGTERM and ctrl-c.\n\n" +
 			"With an invitation (vxm1..., or the name of a file with one behind @, or - for standard\n" +
 			"input) it becomes a member first: makes keys, asks the node that invited, and writes a\n" +
-			"config file, for which the flags are.",
+			"config file, for which the flags are. Then it runs the network: as a service, where systemd\n" +
+			"runs the machine and has this program's unit, else in the foreground.",
 		Example: "  sudo vxmesh join home.toml     the network of this file\n" +
 			"  sudo vxmesh join home          the network of /etc/vxmesh/home.toml\n" +
 			"  sudo vxmesh join vxm1...       the network that somebody invites to",
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if isInvitation(args[0]) {
-				return joinInvitation(cmd, g, args[0], f, yes)
+				return joinInvitation(cmd, g, args[0], f, yes, foreground)
 			}
 			if name := firstChanged(cmd, "name", "bridge", "address", "config", "state", "vni", "relay-only", "yes"); name != "" {
 				return usageError(cmd, "--%s is for joining with an invitation; what runs is in the file", name)
@@ -43,6 +44,7 @@ func newJoinCmd(g *globals) *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&foreground, "foreground", false, "run in the foreground, also where there are services")
 	return cmd
 }
 
@@ -58,6 +60,13 @@ func firstChanged(cmd *cobra.Command, names ...string) string {
 
 // join runs the network of a config file until it is told to stop.
 func join(ctx context.Context, g *globals, path string) error {
+	return underManager(ctx, func(ctx context.Context, up func(reload func())) error {
+		return joinUnder(ctx, g, path, up)
+	})
+}
+
+// joinUnder is join; up is told when the network is up.
+func joinUnder(ctx context.Context, g *globals, path string, up func(reload func())) error {
 	cfg, err := readConfig(nil, path)
 	if err != nil {
 		return err
@@ -68,6 +77,7 @@ func join(ctx context.Context, g *globals, path string) error {
 	if err != nil {
 		return joinError(err)
 	}
+	d.up = up
 	return joinError(d.run(ctx))
 }
 

@@ -27,10 +27,11 @@ func isInvitation(arg string) bool {
 		len(arg) >= 4 && strings.EqualFold(arg[:4], roster.TokenPrefix)
 }
 
-// joinInvitation joins the network of an invitation and runs it. Whatever happens on the way, it can
+// joinInvitation joins the network of an invitation and runs it, as a service where there are any and
+// foreground is not set. Whatever happens on the way, it can
 // be done again: the keys are on the disk before anybody hears of them, and the config file is the
 // last to be written.
-func joinInvitation(cmd *cobra.Command, g *globals, arg string, f setupFlags, yes bool) error {
+func joinInvitation(cmd *cobra.Command, g *globals, arg string, f setupFlags, yes, foreground bool) error {
 	text, err := readInvitation(cmd.InOrStdin(), arg)
 	if err != nil {
 		return err
@@ -54,15 +55,18 @@ func joinInvitation(cmd *cobra.Command, g *globals, arg string, f setupFlags, ye
 	}
 	if s.joined(token.Network) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "this machine is a member of %s already; running it\n", s.network)
-		return join(cmd.Context(), g, s.config)
+		return s.goOn(cmd.Context(), g, cmd.ErrOrStderr(), theServices(), foreground)
 	}
 	if err := s.expects(cmd, token, yes); err != nil {
 		return err
 	}
-	if err := s.enrol(cmd.Context(), cmd, token); err != nil {
+	show := newProgress(cmd, g, true)
+	defer show.close()
+	if err := s.enrol(cmd.Context(), cmd, token, show); err != nil {
 		return err
 	}
-	return join(cmd.Context(), g, s.config)
+	show.close()
+	return s.goOn(cmd.Context(), g, cmd.ErrOrStderr(), theServices(), foreground)
 }
 
 // joined reports whether the config file is there and this machine is a member of the network by it.
@@ -117,7 +121,7 @@ func words(id roster.NetworkID) string {
 }
 
 // enrol makes this machine a member, unless an earlier attempt has, and writes the config file.
-func (s *setup) enrol(ctx context.Context, cmd *cobra.Command, token *roster.Token) error {
+func (s *setup) enrol(ctx context.Context, cmd *cobra.Command, token *roster.Token, show *progress) error {
 	id, err := s.identity()
 	if err != nil {
 		return err
@@ -129,17 +133,19 @@ func (s *setup) enrol(ctx context.Context, cmd *cobra.Command, token *roster.Tok
 	case err == nil:
 		fmt.Fprintln(cmd.ErrOrStderr(), "this machine is a member already; going on")
 	case errors.Is(err, fs.ErrNotExist):
-		if err := s.redeem(ctx, cmd, token, id); err != nil {
+		if err := s.redeem(ctx, token, id, show); err != nil {
 			return err
 		}
 	default:
 		return setupError(err)
 	}
-	return setupError(s.write(s.vni(token.Network)))
+	return show.try("writing "+s.config, s.config, func() error {
+		return setupError(s.write(s.vni(token.Network)))
+	})
 }
 
 // redeem asks the inviter.
-func (s *setup) redeem(ctx context.Context, cmd *cobra.Command, token *roster.Token, id identity.Identity) error {
+func (s *setup) redeem(ctx context.Context, token *roster.Token, id identity.Identity, show *progress) error {
 	if time.Now().After(token.Expires) {
 		return &cmdError{
 			code: exitFailed, err: fmt.Errorf("the invitation expired on %s", token.Expires.Format(time.RFC1123)),
@@ -150,8 +156,12 @@ func (s *setup) redeem(ctx context.Context, cmd *cobra.Command, token *roster.To
 	if err != nil {
 		return setupError(err)
 	}
-	result, err := enrol.Join(ctx, enrol.Options{
-		Token: token, Session: id.PrivateKey(), Sign: id.SigningKey(), Name: s.node, Epoch: epoch,
+	var result *enrol.Result
+	err = show.try("asking to be let into "+token.NetworkName, "certificate", func() (err error) {
+		result, err = enrol.Join(ctx, enrol.Options{
+			Token: token, Session: id.PrivateKey(), Sign: id.SigningKey(), Name: s.node, Epoch: epoch,
+		})
+		return err
 	})
 	if err != nil {
 		return enrolError(err, token)

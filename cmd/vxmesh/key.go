@@ -82,8 +82,8 @@ func newKeyShowCmd(g *globals, f *keyFlags) *cobra.Command {
 func keyPath(cmd *cobra.Command, g *globals, f *keyFlags) (string, error) {
 	standard := config.Default()
 	switch {
-	case f.state != "" && (f.config != "" || g.network != ""),
-		f.config != "" && g.network != "":
+	case f.state != "" && (f.config != "" || cmd.Flags().Changed("network")),
+		f.config != "" && cmd.Flags().Changed("network"):
 		return "", usageError(cmd, "--config, --state and --network exclude each other")
 	case f.state != "":
 		return filepath.Join(f.state, standard.Security.Identity), nil

@@ -183,7 +183,8 @@ func keyImportError(err error) error {
 // keyHome opens the network that the flags of `key` mean.
 func keyHome(cmd *cobra.Command, g *globals, f *keyFlags) (*home, error) {
 	switch {
-	case f.state != "" && (f.config != "" || g.network != ""), f.config != "" && g.network != "":
+	case f.state != "" && (f.config != "" || cmd.Flags().Changed("network")),
+		f.config != "" && cmd.Flags().Changed("network"):
 		return nil, usageError(cmd, "--config, --state and --network exclude each other")
 	case f.config != "":
 		return openHomeAt(configPath(f.config))

@@ -143,9 +143,15 @@ var importRules = []importRule{
 		"the engine gets small options whose zero values it documents, not the user's file",
 	},
 	{
+		"ui/view",
+		[]string{"..."},
+		nil,
+		"boxes, tables and charts know nothing of networks",
+	},
+	{
 		"ui/...",
 		[]string{"..."},
-		[]string{"ui/view", "tunnel/control", "tundev/ether", "tunnel/drop"},
+		[]string{"ui/...", "tunnel/control", "tundev/ether", "tunnel/drop"},
 		"the TUI sees the engine only through the control API, as every other client does",
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +17,10 @@ import (
 func newLogCmd(g *globals) *cobra.Command {
 	var o control.LogOptions
 	cmd := &cobra.Command{
-		Use:     "log",
+		Use:     "log [NETWORK]",
 		Short:   "Show the node's last log records",
 		Example: "  vxmesh log\n  vxmesh log -f --level warn",
-		Args:    takes(0, 0),
+		Args:    orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -42,7 +43,17 @@ func recordText(r control.LogRecord) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-5s  %s", r.Time.Local().Format(time.DateTime), r.Level, r.Msg)
 	for _, key := range slices.Sorted(maps.Keys(r.Attrs)) {
-		fmt.Fprintf(&b, "  %s=%s", key, word(fmt.Sprint(r.Attrs[key])))
+		if value := attrText(r.Attrs[key]); value != "" {
+			fmt.Fprintf(&b, "  %s=%s", key, word(value))
+		}
 	}
 	return b.String()
+}
+
+// attrText is a value as the node wrote it to its own log: JSON made every number one with a point.
+func attrText(v any) string {
+	if f, ok := v.(float64); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }

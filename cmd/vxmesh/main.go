@@ -28,12 +28,15 @@ var commands = []func(*globals) *cobra.Command{
 	newJoinCmd,
 	newInviteCmd,
 	newLeaveCmd,
+	newTUICmd,
 	newStatusCmd,
 	newPeersCmd,
 	newPeerCmd,
 	newPingCmd,
 	newWhyCmd,
 	newNetcheckCmd,
+	newDoctorCmd,
+	newWaitCmd,
 	newHostsCmd,
 	newFDBCmd,
 	newStatsCmd,
@@ -43,8 +46,12 @@ var commands = []func(*globals) *cobra.Command{
 	newReloadCmd,
 	newConfigCmd,
 	newKeyCmd,
+	newServiceCmd,
+	newCompletionCmd,
 	newVersionCmd,
 }
+
+func init() { cobra.EnableCommandSorting = false } // the order above says more than the alphabet
 
 // globals are the flags that every command has.
 type globals struct {
@@ -93,26 +100,40 @@ func (g *globals) run(
 
 func newRootCmd(g *globals) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "vxmesh",
-		Short:         "vxmesh stretches Ethernet segments between machines over VXLAN",
-		Example:       "  vxmesh config example > home.toml\n  sudo vxmesh join home.toml\n  vxmesh status",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noSuchCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return printHelp(cmd) },
+		Use:   "vxmesh",
+		Short: "vxmesh stretches Ethernet segments between machines over VXLAN",
+		Long: "vxmesh stretches Ethernet segments between machines over VXLAN.\n\n" +
+			"Without a command it opens the terminal UI, which also makes and joins networks; where there\n" +
+			"is no terminal it prints the first commands.",
+		Example:          "  sudo vxmesh init home --start\n  sudo vxmesh join vxm1...\n  vxmesh status",
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		Args:             noSuchCommand,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { g.fromEnvironment(cmd) },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return runAlone(cmd, g) },
 	}
+	root.CompletionOptions.DisableDefaultCmd = true // newCompletionCmd says more
 	root.SetHelpTemplate(helpTemplate)
 	root.SetUsageTemplate(usageTemplate)
 	flags := root.PersistentFlags()
-	flags.StringVarP(&g.network, "network", "n", "", "the network, where there are several")
-	flags.StringVar(&g.socket, "socket", "", "path of the control socket")
+	flags.StringVarP(&g.network, "network", "n", "", "the network, where there are several ($VXMESH_NETWORK)")
+	flags.StringVar(&g.socket, "socket", "", "path of the control socket ($VXMESH_SOCKET)")
 	flags.BoolVar(&g.json, "json", false, "print JSON")
 	root.SetFlagErrorFunc(flagError)
 	for _, build := range commands {
 		root.AddCommand(build(g))
 	}
-	root.SetHelpCommand(newHelpCmd())
+	root.SetHelpCommand(newHelpCmd(g))
+	addCompletions(root, g)
 	return root
+}
+
+// runAlone is the program without a command: on a terminal the terminal UI, else the short help.
+func runAlone(cmd *cobra.Command, g *globals) error {
+	if _, atTerminal := terminal(cmd); !atTerminal || terminalError(cmd) != nil {
+		return printHelp(cmd)
+	}
+	return runTUI(cmd, g, &tuiFlags{})
 }
 
 // noSuchCommand refuses every argument of a command that only groups others.

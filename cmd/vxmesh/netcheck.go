@@ -16,16 +16,23 @@ import (
 
 func newNetcheckCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "netcheck",
+		Use:   "netcheck [NETWORK]",
 		Short: "Test how this machine is connected, and with whom it gets direct ways",
 		Long: "Tests within 3 seconds whether UDP gets out, what NATs and firewalls on the way do, and\n" +
 			"whether the router opens ports; and says which peers are not reached directly, and why.\n" +
 			"Where no node runs it does what the config is enough for, and says what it left out.\n" +
 			"Ends with exit code 1 when no UDP gets out.",
 		Example: "  vxmesh netcheck\n  vxmesh netcheck -n home --json",
-		Args:    takes(0, 0),
+		Args:    orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := g.netcheck(cmd.Context())
+			show := newProgress(cmd, g, false)
+			defer show.close()
+			var r control.Netcheck
+			err := show.try("checking the network", "the network", func() (err error) {
+				r, err = g.netcheck(cmd.Context())
+				return err
+			})
+			show.close()
 			if err != nil {
 				return err
 			}

@@ -147,6 +147,9 @@ WAY                KNOWN    RTT        USE
 203.0.113.9:42420  static   no answer  -
 via vps1           relay    31.0ms     -
 `)
+	mtu := n.Backend().Peers().Peers[0].Path.MTU
+	vxmesh(t, "ping", "nas", "--mtu", "--socket", socket).want(t, exitOK,
+		fmt.Sprintf("nas (192.0.2.20:42420): the path carries %d bytes\n", mtu))
 	r := vxmesh(t, "ping", "office", "--paths", "--socket", socket)
 	if r.code != exitTimeout || !strings.Contains(r.errOut, "office is down") {
 		t.Errorf("%+v", r)
@@ -156,7 +159,7 @@ via vps1           relay    31.0ms     -
 		t.Errorf("%+v", r)
 	}
 	r = vxmesh(t, "ping", "nas", "--paths", "-c", "2", "--socket", socket)
-	if r.code != exitUsage || !strings.Contains(r.errOut, "--paths goes with neither") {
+	if r.code != exitUsage || !strings.Contains(r.errOut, "go with neither") {
 		t.Errorf("%+v", r)
 	}
 }

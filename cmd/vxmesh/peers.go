@@ -13,10 +13,10 @@ import (
 
 func newPeersCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "peers",
+		Use:     "peers [NETWORK]",
 		Short:   "Show the other nodes and the ways to them",
 		Example: "  vxmesh peers\n  vxmesh peers --json",
-		Args:    takes(0, 0),
+		Args:    orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
@@ -33,7 +33,7 @@ func newPeersCmd(g *globals) *cobra.Command {
 	}
 }
 
-// peersText is the whole table; that of `status` has fewer columns.
+// peersText is the whole table; [peerTable] has fewer columns.
 func peersText(peers []control.Peer, now time.Time) string {
 	var t table
 	t.add("PEER", "STATE", "FOR", "PATH", "REMOTE", "RTT", "LOSS", "MTU", "CIPHER", "RX", "TX",
@@ -46,15 +46,39 @@ func peersText(peers []control.Peer, now time.Time) string {
 	return t.String()
 }
 
-func peerTable(peers []control.Peer) string {
+// peerTable is that of `status`; rates are nil where there are none.
+func peerTable(peers []control.Peer, rates map[string]rate, now time.Time) string {
 	var t table
-	t.add("PEER", "STATE", "PATH", "REMOTE", "RTT", "LOSS", "MTU", "RX", "TX", "REASON")
+	head := []any{"PEER", "STATE", "PATH", "REMOTE", "RTT", "LOSS"}
+	if rates != nil {
+		head = append(head, "RX", "TX")
+	}
+	t.add(append(head, "SEEN", "REASON")...)
 	for _, p := range peers {
 		w := wayOf(p)
-		t.add(p.Name, p.State, w.kind, w.remote, w.rtt, w.loss, w.mtu,
-			byteCount(p.RxBytes), byteCount(p.TxBytes), p.Reason)
+		row := []any{p.Name, p.State, w.kind, w.remote, w.rtt, w.loss}
+		if rates != nil {
+			r, known := rates[p.Name]
+			rx, tx := "", ""
+			if known {
+				rx, tx = bitRate(r.rx), bitRate(r.tx)
+			}
+			row = append(row, rx, tx)
+		}
+		t.add(append(row, seen(now, p), p.Reason)...)
 	}
 	return t.String()
+}
+
+// seenNow is how long a peer may be silent that has nothing to say.
+const seenNow = 30 * time.Second
+
+// seen is when a peer was heard last.
+func seen(now time.Time, p control.Peer) string {
+	if !p.LastSeen.IsZero() && now.Sub(p.LastSeen) < seenNow {
+		return "now"
+	}
+	return ago(now, p.LastSeen)
 }
 
 // A way is a path in words; all are "" without one.

@@ -42,21 +42,24 @@ type pingSummary struct {
 func newPingCmd(g *globals) *cobra.Command {
 	var p pinger
 	var timeout time.Duration
-	var paths bool
+	var paths, mtu bool
 	cmd := &cobra.Command{
 		Use:   "ping PEER",
 		Short: "Send sealed echoes to a peer",
 		Long: "Sends sealed echoes to a peer, over the path that its traffic takes, until it is\n" +
-			"interrupted. Ends with exit code 1 when none came back. No host needs an address in the\n" +
-			"segment for it. With --paths it sends three by every way there is to the peer, and ends.",
+			"interrupted. Ends with exit code 7 when none came back. No host needs an address in the\n" +
+			"segment for it. With --paths it sends three by every way there is to the peer, and ends;\n" +
+			"with --mtu it finds the largest packet that the path carries now.",
 		Example: "  vxmesh ping nas\n  vxmesh ping nas -c 3 -i 200ms\n  vxmesh ping nas -c 1 -s 1500\n" +
-			"  vxmesh ping nas --paths",
+			"  vxmesh ping nas --paths\n  vxmesh ping nas --mtu",
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.request.Peer, p.request.TimeoutSeconds = args[0], timeout.Seconds()
 			switch {
-			case paths && (cmd.Flags().Changed("count") || cmd.Flags().Changed("interval")):
-				return usageError(cmd, "--paths goes with neither --count nor --interval")
+			case mtu && (paths || p.request.Size != 0):
+				return usageError(cmd, "--mtu goes with neither --paths nor --size")
+			case (paths || mtu) && (cmd.Flags().Changed("count") || cmd.Flags().Changed("interval")):
+				return usageError(cmd, "--paths and --mtu go with neither --count nor --interval")
 			case p.count < 1 && cmd.Flags().Changed("count"):
 				return usageError(cmd, "--count is at least 1, not %d", p.count)
 			case p.interval < minInterval:
@@ -74,7 +77,10 @@ func newPingCmd(g *globals) *cobra.Command {
 			}
 			p.client = c
 			if paths {
-				return p.paths(cmd.Context(), cmd.OutOrStdout(), g.json)
+				return p.paths(cmd, g)
+			}
+			if mtu {
+				return p.mtu(cmd, g)
 			}
 			return p.run(cmd.Context(), cmd.OutOrStdout(), g.json)
 		},
@@ -85,20 +91,29 @@ func newPingCmd(g *globals) *cobra.Command {
 	flags.IntVarP(&p.request.Size, "size", "s", 0, "bytes of the outer IP packet")
 	flags.DurationVarP(&timeout, "timeout", "W", time.Second, "wait so long for each")
 	flags.BoolVar(&paths, "paths", false, "try every way to the peer")
+	flags.BoolVar(&mtu, "mtu", false, "find what the path carries")
 	return cmd
 }
 
 // paths tries every way.
-func (p *pinger) paths(ctx context.Context, w io.Writer, asJSON bool) error {
-	r, err := p.client.PingPaths(ctx, p.request)
+func (p *pinger) paths(cmd *cobra.Command, g *globals) error {
+	ctx := cmd.Context()
+	show := newProgress(cmd, g, false)
+	defer show.close()
+	var r control.PingPaths
+	err := show.try("trying every way to "+p.request.Peer, "ways to "+p.request.Peer, func() (err error) {
+		r, err = p.client.PingPaths(ctx, p.request)
+		return err
+	})
+	show.close()
 	if err != nil {
 		return peerError(ctx, p.client, p.request.Peer, err)
 	}
-	if err := answer(w, asJSON, r, pathsText); err != nil {
+	if err := answer(cmd.OutOrStdout(), g.json, r, pathsText); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(r.Paths, func(p control.PingPath) bool { return p.Answered }) {
-		return &cmdError{code: exitFailed}
+		return &cmdError{code: exitTimeout}
 	}
 	return nil
 }
@@ -147,8 +162,11 @@ func (p *pinger) run(ctx context.Context, w io.Writer, asJSON bool) error {
 	if err := answer(w, asJSON, p.sum, pingText); err != nil {
 		return err
 	}
-	if p.sum.Received == 0 {
+	switch {
+	case p.sum.Sent == 0: // it was interrupted before that
 		return &cmdError{code: exitFailed}
+	case p.sum.Received == 0:
+		return &cmdError{code: exitTimeout}
 	}
 	return nil
 }

@@ -8,12 +8,12 @@ import (
 
 func newReloadCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "reload",
+		Use:     "reload [NETWORK]",
 		Short:   "Read the config again, and print what changed",
 		Example: "  vxmesh reload\n  vxmesh reload -n home",
 		Long: "Reads the config again as SIGHUP does, and prints what changed. A file with an error\n" +
 			"changes nothing: its errors are printed and the exit code is 3.",
-		Args: takes(0, 0),
+		Args: orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"strconv"
 )
 
 // notifySystemd tells the service manager how the daemon does (sd_notify(3)); without one it does
@@ -18,4 +19,16 @@ func notifySystemd(state string) {
 	}
 	defer conn.Close()
 	_, _ = conn.Write([]byte(state))
+}
+
+// watchdog is what the daemon calls while its loops live, where the service manager watches that; nil
+// where it does not.
+func watchdog() func() {
+	if os.Getenv("WATCHDOG_USEC") == "" {
+		return nil
+	}
+	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return nil
+	}
+	return func() { notifySystemd("WATCHDOG=1") }
 }

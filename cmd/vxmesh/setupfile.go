@@ -59,10 +59,14 @@ func (s *setup) file(vni uint32) []byte {
 	return b.Bytes()
 }
 
-// write writes the config file, whole or not at all.
+// write writes the config file, whole or not at all. There is no secret in it, and the user that services
+// run as has to read it; a package's directory of configs is closed to everybody else.
 func (s *setup) write(vni uint32) error {
 	if err := os.MkdirAll(filepath.Dir(s.config), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Replace(s.config, s.file(vni))
+	if err := atomicfile.Replace(s.config, s.file(vni)); err != nil {
+		return err
+	}
+	return os.Chmod(s.config, 0o644)
 }

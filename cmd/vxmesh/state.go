@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/identity"
+	"github.com/vxmesh/vxmesh/internal/atomicfile"
 	"github.com/vxmesh/vxmesh/membership"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
@@ -22,8 +24,9 @@ func stateDir(cfg *config.Config) string {
 	if cfg.Network.State != "auto" {
 		return cfg.Network.State
 	}
-	if os.Geteuid() == 0 {
-		return filepath.Join("/var/lib/vxmesh", cfg.Network.Name)
+	usual := filepath.Join(machineStateDir(), cfg.Network.Name)
+	if forMachine() || slices.Contains(filepath.SplitList(os.Getenv("STATE_DIRECTORY")), usual) {
+		return usual // the latter is of systemd.exec(5): a service that runs as a user of its own
 	}
 	base := os.Getenv("XDG_STATE_HOME")
 	if base == "" {
@@ -81,7 +84,7 @@ func claimIdentity(cfg *config.Config) (*nodeIdentity, error) {
 	if err != nil {
 		return nil, identityError(n.path, err)
 	}
-	if err := os.MkdirAll(stateDir(cfg), 0o700); err != nil {
+	if err := atomicfile.MakeDir(stateDir(cfg)); err != nil {
 		n.release()
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}

@@ -13,10 +13,10 @@ import (
 
 func newStatsCmd(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "stats",
+		Use:     "stats [NETWORK]",
 		Short:   "Show frames, bytes, and every drop by its reason",
 		Example: "  vxmesh stats\n  vxmesh stats --json",
-		Args:    takes(0, 0),
+		Args:    orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {

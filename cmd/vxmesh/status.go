@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
@@ -19,10 +14,12 @@ func newStatusCmd(g *globals) *cobra.Command {
 	var watch time.Duration
 	var check bool
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show segments, devices, VTEPs and peers, and what is wrong with them",
-		Example: "  vxmesh status\n  vxmesh status --watch=10s\n  vxmesh status --check || echo degraded",
-		Args:    takes(0, 0),
+		Use:   "status [NETWORK]",
+		Short: "Show segments, devices, VTEPs and peers, and what is wrong with them",
+		Long: "Shows segments, devices, VTEPs and peers, and what is wrong with them. With --watch it goes\n" +
+			"on until it is interrupted, and shows what flows as well.",
+		Example: "  vxmesh status\n  vxmesh status home --watch=10s\n  vxmesh status --check || echo degraded",
+		Args:    orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("watch") && watch < 100*time.Millisecond {
 				return usageError(cmd, "--watch is at least 100ms, not %v", watch)
@@ -35,7 +32,8 @@ func newStatusCmd(g *globals) *cobra.Command {
 				return err
 			}
 			if watch > 0 {
-				return watchStatus(cmd.Context(), cmd.OutOrStdout(), c, g.json, watch)
+				w := statusWatch{out: cmd.OutOrStdout(), client: c, json: g.json}
+				return w.run(cmd.Context(), watch)
 			}
 			return showStatus(cmd, g, c, check)
 		},
@@ -51,7 +49,9 @@ func showStatus(cmd *cobra.Command, g *globals, c control.Client, check bool) er
 	if err != nil {
 		return err
 	}
-	if err := answer(cmd.OutOrStdout(), g.json, s, statusText); err != nil {
+	if err := answer(cmd.OutOrStdout(), g.json, s, func(s control.Status) string {
+		return statusText(s, nil, time.Now())
+	}); err != nil {
 		return err
 	}
 	if check && !healthy(s) {
@@ -70,50 +70,13 @@ func healthy(s control.Status) bool {
 	return s.State == control.StateUp && len(s.Warnings) == 0
 }
 
-// watchStatus shows the status again and again, each time in place of the last on a terminal.
-func watchStatus(
-	ctx context.Context, w io.Writer, c control.Client, asJSON bool, every time.Duration,
-) error {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	lines := json.NewEncoder(w)
-	for {
-		s, err := c.Status(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		case asJSON:
-			err = lines.Encode(s)
-		case isTerminal(w):
-			const homeAndClear = "\x1b[H\x1b[2J"
-			_, err = io.WriteString(w, homeAndClear+statusText(s))
-		default:
-			_, err = io.WriteString(w, statusText(s)+"\n")
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func statusText(s control.Status) string {
+// statusText is all of it; rates are nil where there is one sample only.
+func statusText(s control.Status, rates map[string]rate, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  up %s  node %s  %s\n",
-		s.Network, s.State, shortDuration(s.UptimeSeconds), s.Node.Name, strings.Join(s.Listen, ", "))
+	b.WriteString(segmentLines(s))
+	fmt.Fprintf(&b, "node   %s, %s, %s\n", s.Node.Name, s.State, strings.Join(s.Listen, ", "))
 	for _, part := range []string{
-		deviceTable(s.Segments), vtepTable(s.Segments), peerTable(s.Peers), warningText(s.Warnings),
+		peerTable(s.Peers, rates, now), vtepTable(s.Segments), warningText(s.Warnings),
 	} {
 		if part != "" {
 			b.WriteString("\n" + part)
@@ -122,15 +85,42 @@ func statusText(s control.Status) string {
 	return b.String()
 }
 
-func deviceTable(segments []control.SegmentStatus) string {
-	var t table
-	t.add("VNI", "DEVICE", "KIND", "STATE", "MTU", "MAC", "BRIDGE", "ADDRESSES", "FDB")
-	for _, seg := range segments {
-		d := seg.Device
-		t.add(seg.VNI, d.Name, d.Kind, d.State, d.MTU, d.MAC, d.Bridge,
-			strings.Join(d.Addresses, ", "), seg.FDBEntries)
+// segmentLines is a line for each segment, the network's name before the first.
+func segmentLines(s control.Status) string {
+	up := "up " + shortDuration(s.UptimeSeconds)
+	if len(s.Segments) == 0 {
+		return s.Network + "   " + up + "\n"
 	}
-	return t.String()
+	var b strings.Builder
+	for i, seg := range s.Segments {
+		name := s.Network
+		if i > 0 {
+			name = strings.Repeat(" ", len(s.Network))
+		}
+		words := []string{name, fmt.Sprintf("vni %d", seg.VNI)}
+		words = append(words, deviceWords(seg.Device)...)
+		if i == 0 {
+			words = append(words, up)
+		}
+		b.WriteString(strings.Join(words, "   ") + "\n")
+	}
+	return b.String()
+}
+
+func deviceWords(d control.Device) []string {
+	if d.Kind == "none" {
+		return []string{"no device"}
+	}
+	kind := d.Kind
+	if d.Bridge != "" {
+		kind += map[bool]string{true: " → ", false: " -> "}[speaksUTF8()] + d.Bridge
+	}
+	words := []string{fmt.Sprintf("%s (%s)", d.Name, kind)}
+	if d.State != "up" {
+		words[0] += " " + d.State
+	}
+	words = append(words, d.Addresses...)
+	return append(words, fmt.Sprintf("mtu %d", d.MTU))
 }
 
 func vtepTable(segments []control.SegmentStatus) string {

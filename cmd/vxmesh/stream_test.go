@@ -16,12 +16,12 @@ func TestLogText(t *testing.T) {
 	n := controltest.New()
 	socket := n.Serve(t)
 	log := slog.New(n.Log)
-	log.Info("up", "network", "home")
+	log.Info("up", "network", "home", "vni", 2319373, "reason", "")
 	log.Warn("VTEP is gone", "vtep", "192.0.2.7", "err", "no route to host")
 	r := vxmesh(t, "log", "--socket", socket)
 	lines := strings.Split(r.out, "\n")
 	if r.code != exitOK || len(lines) != 3 ||
-		!strings.HasSuffix(lines[0], "  info   up  network=home") ||
+		!strings.HasSuffix(lines[0], "  info   up  network=home  vni=2319373") ||
 		!strings.HasSuffix(lines[1], `  warn   VTEP is gone  err="no route to host"  vtep=192.0.2.7`) {
 		t.Errorf("%+v", r)
 	}

@@ -24,7 +24,8 @@ var (
 	ErrTooLong = errors.New("the file is too long")
 )
 
-// Read reads a file of at most so many bytes that is private to this user.
+// Read reads a file of at most so many bytes that is private to this user. Root reads that of the
+// directory's owner as well.
 func Read(path string, most int64) ([]byte, error) {
 	// Opening a named pipe would wait for somebody to write.
 	if info, err := os.Stat(path); err != nil {
@@ -41,7 +42,7 @@ func Read(path string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPrivate(info); err != nil {
+	if err := checkPrivate(info, filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
@@ -57,6 +58,21 @@ func Replace(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	return replace(tmp, path)
+}
+
+// ReplaceAsOwner is [Replace], but what root writes belongs to the owner of the directory: a service
+// that runs as a user of its own is to read it.
+func ReplaceAsOwner(path string, data []byte) error {
+	tmp, err := writeAsOwner(path, data)
+	if err != nil {
+		return err
+	}
+	return replace(tmp, path)
+}
+
+// replace puts a file that lies beside its place into it.
+func replace(tmp, path string) error {
 	if err := rename(tmp, path); err != nil {
 		_ = os.Remove(tmp)
 		return err
@@ -71,6 +87,20 @@ func Create(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	return create(tmp, path)
+}
+
+// CreateAsOwner is [Create], but what root writes belongs to the owner of the directory.
+func CreateAsOwner(path string, data []byte) error {
+	tmp, err := writeAsOwner(path, data)
+	if err != nil {
+		return err
+	}
+	return create(tmp, path)
+}
+
+// create gives a file that lies beside its place its name, and removes it.
+func create(tmp, path string) error {
 	defer func() { _ = os.Remove(tmp) }()
 	// A link is never made over a file, as a rename would be.
 	if err := os.Link(tmp, path); errors.Is(err, fs.ErrExist) {
@@ -98,16 +128,46 @@ func beside(path string) string { return "." + filepath.Base(path) + "-" }
 // writeBeside writes a file of its own in the directory of path, down to the disk, which only we can
 // read, and gives its name.
 func writeBeside(path string, data []byte) (name string, err error) {
+	return writeBy(path, data, func(*os.File, string) error { return nil })
+}
+
+// writeAsOwner is writeBeside for the owner of the directory.
+func writeAsOwner(path string, data []byte) (name string, err error) {
+	return writeBy(path, data, give)
+}
+
+func writeBy(path string, data []byte, give func(f *os.File, dir string) error) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), beside(path)+"*") // mode 0600
 	if err != nil {
 		return "", err
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, give(f, filepath.Dir(path)), f.Sync(), f.Close())
 	if err != nil {
 		_ = os.Remove(f.Name())
 	}
 	return f.Name(), err
+}
+
+// MakeDir makes a private directory, and those above it that are missing. What root makes belongs to the
+// owner of the directory that it is in. One that is there already stays as it is.
+func MakeDir(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: errors.New("there is a file of that name")}
+	}
+	if above := filepath.Dir(dir); above != dir {
+		if err := MakeDir(above); err != nil {
+			return err
+		}
+	}
+	if err := makeDir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // Sweep removes what processes that were killed left beside the files of these names. The caller

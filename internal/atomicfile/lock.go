@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func lockOrClose(f *os.File) (*os.File, error) {
 // waits for others for so long. That it can be had does not tell whether the directory can be
 // written to. The lock is held until the file is closed, or the process ends.
 func Lock(path string, patience time.Duration) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openOrMake(path)
 	if err != nil {
 		return nil, err
 	}
@@ -59,5 +60,27 @@ func Lock(path string, patience time.Duration) (*os.File, error) {
 			_ = f.Close()
 			return nil, err
 		}
+	}
+}
+
+// openOrMake opens a file for writing. One that it makes belongs to the owner of the directory; one that
+// is there is never given to anybody.
+func openOrMake(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|noFollow, 0)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) { // somebody was faster
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := give(f, filepath.Dir(path)); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
 	}
 }

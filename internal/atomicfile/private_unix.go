@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// checkPrivate refuses a file that somebody else can read or change.
-func checkPrivate(info fs.FileInfo) error {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+// checkPrivate refuses a file in a directory that somebody else can read or change.
+func checkPrivate(info fs.FileInfo, dir string) error {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && !isOurs(info, dir) {
 		return fmt.Errorf("%w (uid %d, and this is uid %d)", ErrOwner, stat.Uid, os.Geteuid())
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {

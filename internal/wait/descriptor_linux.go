@@ -125,6 +125,27 @@ func (d *Descriptor) Close() error {
 	return errors.Join(unix.Close(d.fd), unix.Close(d.bell))
 }
 
+// Wake makes the descriptor look readable, to Read and to a [Group], until Calm.
+func (d *Descriptor) Wake() {
+	if d.enter() {
+		ring(d.bell)
+		d.leave()
+	}
+}
+
+// Calm ends what Wake began.
+func (d *Descriptor) Calm() {
+	if !d.enter() {
+		return
+	}
+	defer d.leave()
+	var count [8]byte
+	_, _ = unix.Read(d.bell, count[:]) // or it was not rung
+	if d.isClosed() {                  // that ring is for everybody
+		ring(d.bell)
+	}
+}
+
 func (d *Descriptor) isClosed() bool { return d.users.Load() >= closed }
 
 // enter keeps the descriptor open until leave.

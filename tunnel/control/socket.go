@@ -28,12 +28,18 @@ func SocketPath(network string) string {
 // ownDir is the directory of the sockets of nodes that this user starts.
 func ownDir() string {
 	switch {
-	case runtime.GOOS == "windows" || os.Geteuid() == 0:
+	case runtime.GOOS == "windows" || os.Geteuid() == 0 || isService():
 		return systemDir()
 	case os.Getenv("XDG_RUNTIME_DIR") != "":
 		return filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "vxmesh")
 	}
 	return filepath.Join(os.TempDir(), fmt.Sprintf("vxmesh-%d", os.Geteuid()))
+}
+
+// isService reports whether the service manager has made the system's directory for this process, which
+// runs as a user of its own: $RUNTIME_DIRECTORY of systemd.exec(5).
+func isService() bool {
+	return slices.Contains(filepath.SplitList(os.Getenv("RUNTIME_DIRECTORY")), systemDir())
 }
 
 // A Network is a node that runs on this machine, as far as its socket shows.

@@ -38,14 +38,14 @@ func PeerStats() []control.PeerStats {
 	}
 }
 
-// ping is answered by nas after 0.4 ms; office never answers.
+// ping is answered by nas after 0.4 ms, if its path carries it; office never answers.
 func (n *Node) ping(ctx context.Context, r control.PingRequest) (control.PingReply, error) {
 	n.locked(func() { n.requests = append(n.requests, r) })
 	p, err := n.peer(r.Peer)
 	if err != nil {
 		return control.PingReply{}, err
 	}
-	if p.Path == nil {
+	if p.Path == nil || r.Size > p.Path.MTU {
 		<-ctx.Done()
 		return control.PingReply{}, ctx.Err()
 	}
