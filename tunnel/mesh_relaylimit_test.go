@@ -43,13 +43,7 @@ func TestRelayLimit(t *testing.T) {
 			return true
 		})
 		began, via := a.log.String(), a.peer(b.member).Path.Via
-		for range 20_000 { // so evenly that there is never room for long
-			for range 6 {
-				a.say(b.member, "x")
-			}
-			w.pass(time.Millisecond)
-			b.device.Frames()
-		}
+		w.flood(a, b, 6, 20*time.Second)
 		n := strings.Count(strings.TrimPrefix(a.log.String(), began), "msg=path peer="+b.name)
 		if now := a.peer(b.member).Path.Via; n > 0 || via != pub.name || now != via {
 			t.Errorf("the way is via %s after %d changes, and was via %s", now, n, via)
@@ -69,6 +63,17 @@ func TestRelayLimit(t *testing.T) {
 			t.Errorf("why says %q long after", why())
 		}
 	})
+}
+
+// flood has a say so much to b in each millisecond: so evenly that there is never room for long.
+func (w *world) flood(a, b *site, each int, length time.Duration) {
+	for range length / time.Millisecond {
+		for range each {
+			a.say(b.member, "x")
+		}
+		w.pass(time.Millisecond)
+		b.device.Frames()
+	}
 }
 
 // limitedFor is how long what a relay says of its limit counts.

@@ -1,6 +1,7 @@
 package tunnel_test
 
 import (
+	"fmt"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -92,14 +93,20 @@ func TestPause(t *testing.T) {
 		if p, err := a.ResumePeer(b.name); err != nil || p.State != control.PeerDirect {
 			t.Errorf("resumed again: %+v, %v", p, err)
 		}
-		for _, do := range []func(string) (control.Peer, error){a.PausePeer, a.ResumePeer, a.ReconnectPeer} {
-			_, err := do("m22")
-			if e := control.AsError(err); e == nil || e.Code != control.CodeNotFound ||
-				e.Message != `there is no peer "m22"; did you mean "m2"?` {
-				t.Errorf("got %v", err)
-			}
-		}
+		a.knowsNo(t, "m22", b.name)
 	})
+}
+
+// knowsNo wants no change of a peer that there is not, and the one that was probably meant to be named.
+func (m *member) knowsNo(t *testing.T, name, near string) {
+	t.Helper()
+	for _, do := range []func(string) (control.Peer, error){m.PausePeer, m.ResumePeer, m.ReconnectPeer} {
+		_, err := do(name)
+		want := fmt.Sprintf("there is no peer %q; did you mean %q?", name, near)
+		if e := control.AsError(err); e == nil || e.Code != control.CodeNotFound || e.Message != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 }
 
 // countTo counts the datagrams to a member from now on.

@@ -20,20 +20,16 @@ const longestGap = 2 * time.Second
 func replay(r io.Reader) func(context.Context) iter.Seq2[control.Event, error] {
 	return func(ctx context.Context) iter.Seq2[control.Event, error] {
 		return func(yield func(control.Event, error) bool) {
-			var last time.Time
 			lines := bufio.NewScanner(r)
 			lines.Buffer(nil, 64<<20) // a snapshot with a full FDB is one line
+			var last time.Time
 			for n := 1; lines.Scan(); n++ {
-				var e control.Event
-				if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.Type == "" {
-					yield(e, fmt.Errorf("line %d of the recording is no event of vxmesh events --json", n))
+				e, err := recorded(lines.Bytes(), n)
+				if err != nil {
+					yield(e, err)
 					return
 				}
-				if n == 1 && e.Type != control.EventSnapshot {
-					yield(e, errors.New("the recording does not begin with a snapshot, as vxmesh events --json does"))
-					return
-				}
-				if !pause(ctx, e.Time.Sub(last), !last.IsZero()) || !yield(e, nil) {
+				if !pause(ctx, e.Time.Sub(last), n > 1) || !yield(e, nil) {
 					return
 				}
 				last = e.Time
@@ -43,6 +39,17 @@ func replay(r io.Reader) func(context.Context) iter.Seq2[control.Event, error] {
 			}
 		}
 	}
+}
+
+// recorded reads the n-th line of a recording.
+func recorded(line []byte, n int) (e control.Event, err error) {
+	if json.Unmarshal(line, &e) != nil || e.Type == "" {
+		return e, fmt.Errorf("line %d of the recording is no event of vxmesh events --json", n)
+	}
+	if n == 1 && e.Type != control.EventSnapshot {
+		return e, errors.New("the recording does not begin with a snapshot, as vxmesh events --json does")
+	}
+	return e, nil
 }
 
 // pause waits as long as the recording did; it reports whether to go on.

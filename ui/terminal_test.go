@@ -33,7 +33,6 @@ const patience = 20 * time.Second
 type terminal struct {
 	t    testing.TB
 	keys *io.PipeWriter
-	p    *tea.Program
 	done chan struct{}
 
 	mu      sync.Mutex
@@ -118,12 +117,6 @@ func (t *terminal) waitFor(texts ...string) {
 		}
 		return true
 	}, strings.Join(texts, ", "))
-}
-
-// waitGone waits until the terminal no longer shows a text.
-func (t *terminal) waitGone(text string) {
-	t.t.Helper()
-	t.until(func(s string) bool { return !strings.Contains(s, text) }, "no "+text)
 }
 
 func (t *terminal) until(good func(string) bool, what string) {

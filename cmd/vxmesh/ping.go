@@ -55,31 +55,18 @@ func newPingCmd(g *globals) *cobra.Command {
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.request.Peer, p.request.TimeoutSeconds = args[0], timeout.Seconds()
-			switch {
-			case mtu && (paths || p.request.Size != 0):
-				return usageError(cmd, "--mtu goes with neither --paths nor --size")
-			case (paths || mtu) && (cmd.Flags().Changed("count") || cmd.Flags().Changed("interval")):
-				return usageError(cmd, "--paths and --mtu go with neither --count nor --interval")
-			case p.count < 1 && cmd.Flags().Changed("count"):
-				return usageError(cmd, "--count is at least 1, not %d", p.count)
-			case p.interval < minInterval:
-				return usageError(cmd, "--interval is at least %v, not %v", minInterval, p.interval)
-			case timeout <= 0 || timeout > control.MaxPingTimeout:
-				return usageError(cmd, "--timeout is more than 0 and at most %v, not %v",
-					control.MaxPingTimeout, timeout)
-			}
-			if err := p.request.Check(); err != nil {
-				return usageError(cmd, "%w", err)
+			if err := p.check(cmd, paths, mtu, timeout); err != nil {
+				return err
 			}
 			c, err := g.client()
 			if err != nil {
 				return err
 			}
 			p.client = c
-			if paths {
+			switch {
+			case paths:
 				return p.paths(cmd, g)
-			}
-			if mtu {
+			case mtu:
 				return p.mtu(cmd, g)
 			}
 			return p.run(cmd.Context(), cmd.OutOrStdout(), g.json)
@@ -93,6 +80,27 @@ func newPingCmd(g *globals) *cobra.Command {
 	flags.BoolVar(&paths, "paths", false, "try every way to the peer")
 	flags.BoolVar(&mtu, "mtu", false, "find what the path carries")
 	return cmd
+}
+
+// check refuses what does not go together, or makes no sense.
+func (p *pinger) check(cmd *cobra.Command, paths, mtu bool, timeout time.Duration) error {
+	counted := cmd.Flags().Changed("count")
+	switch {
+	case mtu && (paths || p.request.Size != 0):
+		return usageError(cmd, "--mtu goes with neither --paths nor --size")
+	case (paths || mtu) && (counted || cmd.Flags().Changed("interval")):
+		return usageError(cmd, "--paths and --mtu go with neither --count nor --interval")
+	case p.count < 1 && counted:
+		return usageError(cmd, "--count is at least 1, not %d", p.count)
+	case p.interval < minInterval:
+		return usageError(cmd, "--interval is at least %v, not %v", minInterval, p.interval)
+	case timeout <= 0 || timeout > control.MaxPingTimeout:
+		return usageError(cmd, "--timeout is more than 0 and at most %v, not %v", control.MaxPingTimeout, timeout)
+	}
+	if err := p.request.Check(); err != nil {
+		return usageError(cmd, "%w", err)
+	}
+	return nil
 }
 
 // paths tries every way.

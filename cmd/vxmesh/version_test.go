@@ -8,7 +8,8 @@ import (
 
 func TestVersionOf(t *testing.T) {
 	repository := []debug.BuildSetting{
-		{Key: "vcs.revision", Value: "936e7a6"}, {Key: "vcs.time", Value: "2026-11-29T14:00:00Z"},
+		{Key: "vcs.revision", Value: "936e7a6"},
+		{Key: "vcs.time", Value: "2026-11-29T14:00:00Z"},
 		{Key: "vcs.modified", Value: "true"},
 	}
 	for _, c := range []struct {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/ui/mirror"
 	"github.com/vxmesh/vxmesh/ui/view"
 )
@@ -85,21 +86,7 @@ func (u *UI) headline() string {
 	}
 	parts := []string{name}
 	if len(s.Segments) > 0 && !u.compact() {
-		seg := s.Segments[0]
-		device := seg.Device.Name
-		if u.w >= 100 {
-			parts = append(parts, fmt.Sprintf("vni %d", seg.VNI))
-			device = strings.TrimSpace(seg.Device.Kind + " " + device)
-		}
-		if seg.Device.Bridge != "" {
-			device += " → " + seg.Device.Bridge
-		}
-		if seg.Device.Name != "" {
-			parts = append(parts, device)
-		}
-		if u.w >= 100 && seg.Device.MTU > 0 {
-			parts = append(parts, fmt.Sprintf("mtu %d", seg.Device.MTU))
-		}
+		parts = append(parts, u.segmentLine(s.Segments[0])...)
 		if more := len(s.Segments) - 1; more > 0 {
 			parts = append(parts, fmt.Sprintf("+%d", more))
 		}
@@ -108,6 +95,25 @@ func (u *UI) headline() string {
 		parts = append(parts, s.Node.Name)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// segmentLine is a segment and its device, as much of it as the width allows.
+func (u *UI) segmentLine(seg control.SegmentStatus) (parts []string) {
+	wide, device := u.w >= 100, seg.Device.Name
+	if wide {
+		parts = append(parts, fmt.Sprintf("vni %d", seg.VNI))
+		device = strings.TrimSpace(seg.Device.Kind + " " + device)
+	}
+	if seg.Device.Bridge != "" {
+		device += " → " + seg.Device.Bridge
+	}
+	if seg.Device.Name != "" {
+		parts = append(parts, device)
+	}
+	if wide && seg.Device.MTU > 0 {
+		parts = append(parts, fmt.Sprintf("mtu %d", seg.Device.MTU))
+	}
+	return parts
 }
 
 // counts says how many peers are how.
