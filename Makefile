@@ -13,7 +13,10 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP)
 # What is built twice comes out the same: the only time in it is that of the commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 STRIP    := -ldflags '-s -w -X main.builder=package'
+
+# Stripped, the program has at most so many bytes.
 MAXSIZE  := 25000000
+SIZED    = size=$$(wc -c <$(1)) && echo "$(1): $$size bytes, at most $(MAXSIZE)" && test $$size -le $(MAXSIZE)
 FUZZTIME ?= 10s
 SIZES ?= 20,50,100,200
 NFPM     := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
@@ -43,9 +46,13 @@ build: ## build ./vxmesh
 .PHONY: test
 test: unit $(if $(ROOT),lab,no-lab) ## everything that can run here: unit tests, as root also the lab
 
+# Packages that start no goroutine have nothing for the race detector to find, and much to do.
+ALONE := ./ui/view ./ui/screen ./ui/mirror ./ui/oui/... ./config ./internal/genman ./packaging
+
 .PHONY: unit
 unit: ## unit tests (with the race detector where there is a C compiler); no root needed
-	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) -timeout 20m ./...
+	$(if $(RACE),CGO_ENABLED=1 )$(GO) test $(RACE) -timeout 20m $(filter-out $(shell $(GO) list $(ALONE)),$(shell $(GO) list ./...))
+	$(GO) test $(ALONE)
 	$(if $(RACE),$(GO) test -run Memory ./tunnel/bridge)
 
 .PHONY: deps
@@ -134,14 +141,19 @@ man: build ## manual pages and shell completions, into dist/man and dist/complet
 FORMATS  := deb rpm apk archlinux
 TAR      := tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --format=gnu
 
+# An apk has the times of the files that its scripts are from.
+.PHONY: scripts
+scripts:
+	@mkdir -p dist/scripts && cp packaging/scripts/*.sh dist/scripts && touch -d @$(SOURCE_DATE_EPOCH) dist/scripts/*
+
 .PHONY: package
 package: ## tar.gz, deb, rpm, apk and Arch's package for Linux, into dist/
 	@rm -rf dist && mkdir -p dist
-	@$(MAKE) --no-print-directory man
+	@$(MAKE) --no-print-directory man scripts
 	@for arch in $(MACHINES); do \
 		dir=dist/vxmesh-$(VERSION)-linux-$$arch; mkdir -p $$dir; \
 		GOOS=linux GOARCH=$$arch $(BUILD) $(STRIP) -o $$dir/$(BINARY) ./cmd/vxmesh && \
-		cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd packaging/openrc packaging/openwrt \
+		$(call SIZED,$$dir/$(BINARY)) && cp -r LICENSE README.md CHANGELOG.md examples packaging/systemd packaging/openrc packaging/openwrt \
 			packaging/wireshark packaging/grafana packaging/prometheus docs/schemas dist/man dist/completion $$dir && \
 		$(TAR) -C dist -c $$(basename $$dir) | gzip -n >$$dir.tar.gz && \
 		for format in $(FORMATS); do \
@@ -152,28 +164,19 @@ package: ## tar.gz, deb, rpm, apk and Arch's package for Linux, into dist/
 	@ls -l dist
 
 .PHONY: package-test
-package-test: man ## install, run, upgrade and remove the deb in a throw-away root; look at the unit; root
+package-test: man scripts ## install, run, upgrade and remove the deb in a throw-away root; the unit, the program's size; root
 	@rm -rf dist/test && mkdir -p dist/test
 	@GOOS=linux $(BUILD) $(STRIP) -o dist/test/$(BINARY) ./cmd/vxmesh
+	@$(call SIZED,dist/test/$(BINARY))
 	@for version in 0.0.1 0.0.2; do \
 		BIN=dist/test/$(BINARY) ARCH=$$($(GO) env GOARCH) VERSION=$$version \
 			$(NFPM) package -f packaging/nfpm.yaml -p deb -t dist/test/$$version.deb || exit 1; \
 	done
 	@packaging/test/deb.sh dist/test/0.0.1.deb dist/test/0.0.2.deb
 
-.PHONY: size
-size: ## see that the program is not larger than it may be, stripped
-	@mkdir -p dist
-	@for arch in $(MACHINES); do \
-		GOOS=linux GOARCH=$$arch $(BUILD) $(STRIP) -o dist/size ./cmd/vxmesh || exit 1; \
-		size=$$(wc -c <dist/size); rm dist/size; \
-		echo "linux/$$arch: $$size bytes, at most $(MAXSIZE)"; \
-		test $$size -le $(MAXSIZE) || exit 1; \
-	done
-
 .PHONY: reproducible
-reproducible: man ## build twice, the second time elsewhere and from nothing, and see that not a byte differs
-	@packaging/test/reproducible.sh "$(STRIP)" "$(STAMP)" $(foreach f,deb rpm,$(f)) -- $(NFPM)
+reproducible: man scripts ## build twice, the second time elsewhere and from nothing, and see that not a byte differs
+	@packaging/test/reproducible.sh "$(STRIP)" "$(STAMP)" $(FORMATS) -- $(NFPM)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -23,6 +23,7 @@ type host struct {
 	ns       *netns.NS
 	n        int              // 1 or 2
 	dir      string           // the files of its endpoint
+	kind     string           // of the device of vxmesh; "" is a TAP
 	programs []*netns.Process // none where the kernel is the endpoint
 }
 

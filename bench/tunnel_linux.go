@@ -47,6 +47,10 @@ var tunnels = []tunnel{
 		vxmesh: true, up: vxmeshSealed,
 	},
 	{
+		pairs: []string{"vxmesh sealed tun"}, layer: 2, seal: "AES-256-GCM where the CPU has it",
+		vxmesh: true, up: vxmeshSealedTUN,
+	},
+	{
 		pairs: []string{baseWireGuard}, layer: 3, seal: "ChaCha20-Poly1305",
 		rival: true, module: wireguardModule, up: wireGuard,
 	},

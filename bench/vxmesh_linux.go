@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ state = "%s"
 vni = 4242
 
   [segments.device]
+  kind = "%s"
   name = "%s"
   addresses = ["%s/24"]
 `
@@ -77,12 +79,20 @@ func vxmeshSealed(b *builder, n *network) error {
 	return nil
 }
 
+// vxmeshSealedTUN is vxmeshSealed with devices such as wireguard-go has.
+func vxmeshSealedTUN(b *builder, n *network) error {
+	for _, h := range n.hosts {
+		h.kind = "tun"
+	}
+	return vxmeshSealed(b, n)
+}
+
 func (h *host) startPlain(binary string) error {
 	return h.startVxmesh(binary, fmt.Sprintf(plainLeg, h.other()))
 }
 
 func (h *host) writeConfig(more string) (string, error) {
-	return h.write("bench.toml", fmt.Sprintf(vxmeshConfig, h.dir, overlay, h.inner())+more)
+	return h.write("bench.toml", fmt.Sprintf(vxmeshConfig, h.dir, cmp.Or(h.kind, "tap"), overlay, h.inner())+more)
 }
 
 // startVxmesh joins with what is added to the common part of the file, and waits for the device.

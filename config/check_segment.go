@@ -68,6 +68,10 @@ func (d *document) checkDevice(path string, dev *Device) {
 	if dev.Kind == KindNone && len(dev.Addresses) > 0 {
 		d.report(path+".addresses", "", `kind "none" has no device to give them to`)
 	}
+	if dev.Kind == KindTUN && len(dev.Addresses) == 0 {
+		d.report(path+".kind", `add addresses = ["10.42.0.11/24"], for example, or ["auto"]`,
+			`a device of kind "tun" is a host, and this one has no addresses`)
+	}
 	for i, p := range dev.Addresses {
 		if why, hint := refuseAddress(p, dev.MTU); why != "" {
 			d.report(fmt.Sprintf("%s.addresses[%d]", path, i), hint, "%s", why)

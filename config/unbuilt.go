@@ -6,8 +6,8 @@ import "fmt"
 // on a line that has no effect. Asking for less than the defaults do is fine: there is less.
 func (d *document) checkUnbuilt(c *Config) {
 	for i, s := range c.Segments {
-		if s.Device.Kind != KindTAP && s.Device.Kind != KindNone {
-			d.report(fmt.Sprintf("segments[%d].device.kind", i), `use kind = "tap" or "none"`,
+		if s.Device.Kind == KindUserspace {
+			d.report(fmt.Sprintf("segments[%d].device.kind", i), `use kind = "tap", "tun" or "none"`,
 				"%q is not built yet", s.Device.Kind)
 		}
 	}

@@ -27,11 +27,15 @@ func openTun() (int, error) {
 	return -1, fmt.Errorf("open %s: %w", tunPath, err)
 }
 
-// attach puts a descriptor of openTun on the TAP called name, which is made unless adopt is set:
-// then it is there already and multiQueue says how it was made. A descriptor whose TAP has been
+// attach puts a descriptor of openTun on the device called name, which is made unless adopt is set:
+// then it is there already and multiQueue says how it was made. A descriptor whose device has been
 // removed may be attached again.
-func attach(fd int, name string, adopt, multiQueue bool) (Offloads, error) {
-	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+func attach(fd int, kind Kind, name string, adopt, multiQueue bool) (Offloads, error) {
+	flags := uint16(unix.IFF_TAP)
+	if kind == TUN {
+		flags = unix.IFF_TUN
+	}
+	flags |= unix.IFF_NO_PI | unix.IFF_VNET_HDR
 	if !adopt {
 		flags |= unix.IFF_TUN_EXCL
 	}

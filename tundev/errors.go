@@ -12,6 +12,13 @@ var (
 	ErrDown       = errors.New("device is down")
 )
 
+// Misuse of the same.
+var (
+	errShortFrame  = errors.New("frame is shorter than an Ethernet header")
+	errManyParts   = fmt.Errorf("frame has more than %d parts", MaxParts)
+	errShortBuffer = fmt.Errorf("buffer is shorter than %d bytes", BufLen)
+)
+
 // Kinds of failure of [Open] and [Device.Reconfigure], found with [errors.Is].
 var (
 	ErrPermission = errors.New("operation not permitted")
@@ -47,6 +54,14 @@ func causef(kind error, format string, args ...any) error {
 	return &cause{kind, fmt.Sprintf(format, args...)}
 }
 
+// kind is that of the device which could not be created.
+func (e *Error) kind() string {
+	if e.Op == "create tun device" {
+		return string(TUN)
+	}
+	return string(TAP)
+}
+
 // Hints gives at most three lines of what a person can do about an error of [Open] or
 // [Device.Reconfigure], most likely first; none when there is nothing to advise.
 func Hints(err error) []string {
@@ -59,7 +74,7 @@ func Hints(err error) []string {
 		return []string{
 			"run it as root             sudo vxmesh join NETWORK",
 			"or give the capability     sudo setcap cap_net_admin+ep $(command -v vxmesh)",
-			"or lend it a device        sudo ip tuntap add " + e.Name + " mode tap user $USER",
+			"or lend it a device        sudo ip tuntap add " + e.Name + " mode " + e.kind() + " user $USER",
 		}
 	case errors.Is(err, ErrInUse):
 		return []string{

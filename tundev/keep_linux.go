@@ -2,6 +2,7 @@ package tundev
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -98,6 +99,7 @@ func (t *tap) watch() {
 			}
 			t.hasten.Store(true) // whatever it was that did not fit the socket: look
 			t.poke()
+			t.tellNew()
 		}
 		for _, m := range msgs {
 			t.heard(m)
@@ -109,10 +111,32 @@ func (t *tap) heard(m syscall.NetlinkMessage) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		t.heardLink(m)
-	case unix.RTM_DELADDR:
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		if len(m.Data) >= unix.SizeofIfAddrmsg &&
 			int64(nl.DeserializeIfAddrmsg(m.Data).Index) == t.index.Load() {
-			t.poke()
+			if m.Header.Type == unix.RTM_DELADDR {
+				t.poke()
+			}
+			t.tellNew()
+		}
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		t.heardRoute(m)
+	}
+}
+
+// heardRoute passes on what is about a route through the interface: a router has many others.
+func (t *tap) heardRoute(m syscall.NetlinkMessage) {
+	if len(m.Data) < unix.SizeofRtMsg {
+		return
+	}
+	attrs, err := nl.ParseRouteAttr(m.Data[unix.SizeofRtMsg:])
+	if err != nil {
+		return
+	}
+	for _, a := range attrs {
+		if a.Attr.Type == unix.RTA_OIF && len(a.Value) == 4 &&
+			int64(binary.NativeEndian.Uint32(a.Value)) == t.index.Load() {
+			t.tellNew()
 		}
 	}
 }
@@ -127,6 +151,7 @@ func (t *tap) heardLink(m syscall.NetlinkMessage) {
 			t.fell.Store(true)
 		}
 		t.poke()
+		t.tellNew() // IPv4 routes go without a word
 		return
 	}
 	attrs, err := nl.ParseRouteAttr(m.Data[unix.SizeofIfInfomsg:])
@@ -218,7 +243,7 @@ func (t *tap) reattach(f func(fd int) error) error {
 		fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0)
 	})
 	if err = errors.Join(e, err); err != nil {
-		return &Error{"create tap device", t.Name(), err}
+		return &Error{t.opt.Load().create(), t.Name(), err}
 	}
 	return f(fd)
 }

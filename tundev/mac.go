@@ -3,6 +3,7 @@ package tundev
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
@@ -22,4 +23,11 @@ func StableMAC(seed []byte, vni uint32) ether.MAC {
 	m := ether.MAC(h.Sum(nil)[:6])
 	m[0] = stableMACPrefix
 	return m
+}
+
+// linkLocal is the IPv6 address that an Ethernet interface makes of its MAC (RFC 4291, appendix A).
+func linkLocal(m ether.MAC) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom16([16]byte{
+		0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5],
+	}), 64)
 }

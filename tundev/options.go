@@ -20,6 +20,9 @@ func (o Options) complete() (Options, error) {
 	if o.MTU == 0 {
 		o.MTU = defaultMTU
 	}
+	if o.Kind == "" {
+		o.Kind = TAP
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -32,6 +35,9 @@ func (o Options) check() error {
 		return err
 	}
 	if o.Bridge != "" {
+		if o.Kind != TAP {
+			return causef(ErrInvalid, "a device of kind %s cannot join a bridge", o.Kind)
+		}
 		if err := checkName(o.Bridge); err != nil {
 			return fmt.Errorf("bridge %q: %w", o.Bridge, err)
 		}
@@ -63,6 +69,14 @@ func (o Options) checkAddresses() error {
 	return nil
 }
 
+// create is the verb and object for an error.
+func (o Options) create() string {
+	if o.Kind == TUN {
+		return "create tun device"
+	}
+	return "create tap device"
+}
+
 // checkName keeps to what Linux takes for an interface's name, without the % that would make it a
 // pattern to be numbered.
 func checkName(name string) error {
@@ -85,6 +99,8 @@ func checkName(name string) error {
 // only a new device can have.
 func (o Options) changeable(n Options) error {
 	switch {
+	case n.Kind != o.Kind:
+		return causef(ErrInvalid, "its kind cannot change to %s while it runs", n.Kind)
 	case n.Name != o.Name:
 		return causef(ErrInvalid, "its name cannot change to %s while it runs", n.Name)
 	case n.MAC != o.MAC:

@@ -15,7 +15,7 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// A port is the TAP as netlink shows it, and what this program has added there. Its owner sees to
+// A port is the device as netlink shows it, and what this program has added there. Its owner sees to
 // it that one goroutine at a time uses it.
 type port struct {
 	log *slog.Logger
@@ -25,6 +25,8 @@ type port struct {
 	lent   bool                  // it was there before us and stays
 	joined bool                  // we made it a port of a bridge
 	put    map[netip.Prefix]bool // addresses we added; false: somebody has removed it since
+
+	linkLocal netip.Prefix // the one we added, of a TUN
 }
 
 func newPort(log *slog.Logger) (port, error) {
@@ -67,8 +69,8 @@ func (p *port) bridge(name string) (int, error) {
 	return link.Attrs().Index, nil
 }
 
-// claim attaches fd to the TAP of that name: a new one, or a persistent one that nobody uses.
-func (p *port) claim(fd int, name string) (Offloads, error) {
+// claim attaches fd to the device of that name: a new one, or a persistent one that nobody uses.
+func (p *port) claim(fd int, kind Kind, name string) (Offloads, error) {
 	link, err := p.find(name)
 	if err != nil {
 		return Offloads{}, err
@@ -76,18 +78,21 @@ func (p *port) claim(fd int, name string) (Offloads, error) {
 	multiQueue := false
 	if link != nil {
 		tun, ok := link.(*netlink.Tuntap)
-		if !ok || tun.Mode != netlink.TUNTAP_MODE_TAP {
+		if !ok || tun.Mode != modes[kind] {
 			return Offloads{}, causef(ErrInUse, "%s has this name", describe(link))
 		}
 		multiQueue = tun.Flags&netlink.TUNTAP_MULTI_QUEUE != 0
 	}
-	offloads, err := attach(fd, name, link != nil, multiQueue)
+	offloads, err := attach(fd, kind, name, link != nil, multiQueue)
 	if err == nil {
 		p.lent = link != nil
 		p.forget()
 	}
 	return offloads, err
 }
+
+// modes are netlink's names for the kinds.
+var modes = map[Kind]netlink.TuntapMode{TAP: netlink.TUNTAP_MODE_TAP, TUN: netlink.TUNTAP_MODE_TUN}
 
 // forget drops what was known of an interface that is no more.
 func (p *port) forget() {
@@ -118,14 +123,22 @@ func (p *port) settle(fd int, o Options, fell bool) (changed bool, err error) {
 	if fell || isDown || dropped { // what was lost with that comes back
 		maps.DeleteFunc(p.put, func(a netip.Prefix, _ bool) bool { return !slices.Contains(addrs, a) })
 	}
-	s.do("set the mac of device", !sameMAC(a.HardwareAddr, o.MAC), func() error {
+	s.do("set the mac of device", o.Kind == TAP && !sameMAC(a.HardwareAddr, o.MAC), func() error {
 		return setMAC(fd, o.MAC)
 	})
 	s.do("set the mtu of device", a.MTU != o.MTU, func() error {
 		return p.nl.LinkSetMTU(link, o.MTU)
 	})
 	bridgeErr := p.join(&s, link, o.Bridge)
-	s.do("set up device", isDown, func() error { return p.nl.LinkSetUp(link) })
+	s.do("set up device", isDown, func() error {
+		if o.Kind == TUN {
+			p.ownLinkLocal(link)
+		}
+		return p.nl.LinkSetUp(link)
+	})
+	if o.Kind == TUN {
+		p.addLinkLocal(link, addrs, o.MAC)
+	}
 	p.add(&s, link, addrs, o.Addresses)
 	if s.err == nil {
 		s.err = bridgeErr
@@ -184,6 +197,7 @@ func (p *port) leave() error {
 	s := steps{name: link.Attrs().Name}
 	_ = p.join(&s, link, "")
 	p.drop(&s, link, nil)
+	p.dropLinkLocal(link)
 	return s.err
 }
 

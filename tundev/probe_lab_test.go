@@ -11,7 +11,7 @@ import (
 
 // TestProbe asks the kernel at the other end of the pair for addresses that it has, and for others.
 func TestProbe(t *testing.T) {
-	p := newPair(t)
+	p := newPair(t, TAP)
 	for a, want := range map[string]ether.MAC{
 		"192.0.2.2": {0xfe, 0, 0, 0, 0, 2}, "192.0.2.3": {},
 		"2001:db8::2": {0xfe, 0, 0, 0, 0, 2}, "2001:db8::3": {},

@@ -21,6 +21,9 @@ func Probe(ctx context.Context, device string, a netip.Addr) (ether.MAC, error) 
 	if err != nil {
 		return ether.MAC{}, fmt.Errorf("probe %s: %w", a, err)
 	}
+	if len(link.HardwareAddr) != len(ether.MAC{}) {
+		return ether.MAC{}, fmt.Errorf("probe %s: %s is no Ethernet interface", a, device)
+	}
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return ether.MAC{}, fmt.Errorf("probe %s on %s: %w", a, device, err)

@@ -1,8 +1,6 @@
 package tundev
 
 import (
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"unsafe"
 
@@ -13,18 +11,13 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/offload"
 )
 
-var (
-	errShortFrame  = errors.New("frame is shorter than an Ethernet header")
-	errManyParts   = fmt.Errorf("frame has more than %d parts", MaxParts)
-	errShortBuffer = fmt.Errorf("buffer is shorter than %d bytes", BufLen)
-)
-
 // A queue is one attachment to the kernel's TAP. When the TAP is removed its queue is broken for
 // good and the device gets another.
 type queue struct {
 	file *wait.Descriptor
 
-	broken   atomic.Bool   // the TAP below is gone
+	broken   atomic.Bool   // the device below is gone
+	woken    atomic.Bool   // read is to return although there is no frame
 	replaced chan struct{} // closed when the device has another queue
 
 	r reader // owned by the one goroutine that reads
@@ -38,7 +31,7 @@ func newQueue(fd int) (*queue, error) {
 		return nil, err
 	}
 	q := &queue{file: file, replaced: make(chan struct{})}
-	q.r.init()
+	q.r.init(&q.woken)
 	return q, nil
 }
 
@@ -96,13 +89,13 @@ type reader struct {
 	untilFrame func(fd uintptr) bool
 }
 
-func (r *reader) init() {
+func (r *reader) init(woken *atomic.Bool) {
 	r.iov[0].Base = &r.hdr[0]
 	r.iov[0].SetLen(len(r.hdr))
 	r.once = r.readv
 	r.untilFrame = func(fd uintptr) bool {
 		r.readv(fd)
-		return r.errno != unix.EAGAIN
+		return r.errno != unix.EAGAIN || woken.Load()
 	}
 }
 
@@ -130,8 +123,8 @@ func newWriter() *writer {
 	return w
 }
 
-// gather points at header and parts; release must follow.
-func (w *writer) gather(h offload.Header, parts [][]byte) error {
+// gather points at header and parts, of which the first skip bytes are left out; release must follow.
+func (w *writer) gather(h offload.Header, parts [][]byte, skip int) error {
 	if len(parts) > MaxParts {
 		return errManyParts
 	}
@@ -139,6 +132,9 @@ func (w *writer) gather(h offload.Header, parts [][]byte) error {
 	w.used = 1
 	total := 0
 	for _, p := range parts {
+		total += len(p)
+		left := min(skip, len(p))
+		p, skip = p[left:], skip-left
 		if len(p) == 0 {
 			continue
 		}
@@ -146,7 +142,6 @@ func (w *writer) gather(h offload.Header, parts [][]byte) error {
 		v.Base = &p[0]
 		v.SetLen(len(p))
 		w.used++
-		total += len(p)
 	}
 	if total < ether.HeaderLen {
 		return errShortFrame

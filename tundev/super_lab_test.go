@@ -30,11 +30,13 @@ type pair struct {
 	largest    atomic.Int64    // frame that passed, in bytes
 }
 
-func newPair(t *testing.T) *pair {
+func newPair(t *testing.T, kind Kind) *pair {
 	p := &pair{a: newNamespace(t), b: newNamespace(t)}
-	p.devA = p.a.open(Options{Name: "vxm0", Addresses: prefixes("192.0.2.1/24", "2001:db8::1/64")})
+	p.devA = p.a.open(Options{
+		Kind: kind, Name: "vxm0", Addresses: prefixes("192.0.2.1/24", "2001:db8::1/64"),
+	})
 	p.devB = p.b.open(Options{
-		Name: "vxm0", MAC: ether.MAC{0xfe, 0, 0, 0, 0, 2},
+		Kind: kind, Name: "vxm0", MAC: ether.MAC{0xfe, 0, 0, 0, 0, 2},
 		Addresses: prefixes("192.0.2.2/24", "2001:db8::2/64"),
 	})
 	// Linux makes an IPv6 address's local route a moment after it has taken the address.
@@ -43,6 +45,8 @@ func newPair(t *testing.T) *pair {
 			return strings.Contains(n.ip("-6 route show table local"), "local "+addr+" dev vxm0")
 		})
 	}
+	keep(t, p.devA)
+	keep(t, p.devB)
 	go p.carry(t, p.devA, p.devB)
 	go p.carry(t, p.devB, p.devA)
 	return p
@@ -68,8 +72,16 @@ func (p *pair) carry(t *testing.T, from, to Device) {
 	}
 }
 
-func TestLabTCPPassesAsSuperFrames(t *testing.T) {
-	p := newPair(t)
+// eachKind runs f for either kind of device.
+func eachKind(t *testing.T, f func(t *testing.T, p *pair)) {
+	for _, kind := range []Kind{TAP, TUN} {
+		t.Run(string(kind), func(t *testing.T) { f(t, newPair(t, kind)) })
+	}
+}
+
+func TestLabTCPPassesAsSuperFrames(t *testing.T) { eachKind(t, tcpPassesAsSuperFrames) }
+
+func tcpPassesAsSuperFrames(t *testing.T, p *pair) {
 	sent := make([]byte, 8<<20)
 	_, _ = rand.Read(sent)
 	for _, c := range []struct {
@@ -124,9 +136,10 @@ func (p *pair) transfer(t *testing.T, network, addr string, what []byte) []byte 
 	return got
 }
 
-func TestLabUDPPassesAsASuperFrame(t *testing.T) {
+func TestLabUDPPassesAsASuperFrame(t *testing.T) { eachKind(t, udpPassesAsASuperFrame) }
+
+func udpPassesAsASuperFrame(t *testing.T, p *pair) {
 	const size, count = 1300, 10
-	p := newPair(t)
 	sent := make([]byte, size*count)
 	_, _ = rand.Read(sent)
 	for _, c := range []struct{ network, from, to string }{

@@ -15,13 +15,15 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/offload"
 )
 
-// A tap is a Device on a Linux TAP. Everything it needs of the kernel is opened by Open, in the
+// A tap is a Device on a Linux TAP, and what a [tun] has below it on a Linux TUN: then its frames are IP
+// packets, whatever its methods call them. Everything it needs of the kernel is opened by Open, in the
 // network namespace of the thread that calls it, so it works on any thread afterwards.
 type tap struct {
 	// Constant.
 	log      *slog.Logger
 	onChange func(State)
 	news     *nl.NetlinkSocket // tells of changes to interfaces and addresses
+	heardNew chan struct{}     // addresses or routes of a TUN may have changed; holds one
 	done     chan struct{}     // closed by Close
 	kick     chan struct{}     // asks Run to look at the interface; holds one
 
@@ -40,17 +42,29 @@ type tap struct {
 	closed bool
 }
 
-// Open makes the TAP that o describes and sets it up, or adopts a persistent one of that name that
+// Open makes the device that o describes and sets it up, or adopts a persistent one of that name that
 // no process has. The device is removed by Close and by the end of the process, however it ends; an
 // adopted one stays, without what was added to it.
 func Open(o Options) (Device, error) {
 	o, err := o.complete()
 	if err != nil {
-		return nil, &Error{"create tap device", o.Name, err}
+		return nil, &Error{o.create(), o.Name, err}
 	}
+	if o.Kind == TUN {
+		return openTUN(o, func(o Options) (lower, error) { return openTAP(o) })
+	}
+	t, err := openTAP(o)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// openTAP makes the kernel's device.
+func openTAP(o Options) (*tap, error) {
 	t := &tap{
 		log: o.Log, onChange: o.OnChange,
-		done: make(chan struct{}), kick: make(chan struct{}, 1),
+		done: make(chan struct{}), kick: make(chan struct{}, 1), heardNew: make(chan struct{}, 1),
 	}
 	t.writers.New = func() any { return newWriter() }
 	t.opt.Store(&o)
@@ -64,7 +78,7 @@ func Open(o Options) (Device, error) {
 
 func (t *tap) open(o Options) (err error) {
 	if t.port, err = newPort(o.Log); err != nil {
-		return &Error{"create tap device", o.Name, err}
+		return &Error{o.create(), o.Name, err}
 	}
 	if o.Bridge != "" { // before anything is made that would have to go again
 		if _, err := t.port.bridge(o.Bridge); err != nil {
@@ -73,7 +87,7 @@ func (t *tap) open(o Options) (err error) {
 	}
 	fd, err := openTun()
 	if err != nil {
-		return &Error{"create tap device", o.Name, err}
+		return &Error{o.create(), o.Name, err}
 	}
 	if err := t.attach(fd); err != nil {
 		return err
@@ -82,8 +96,11 @@ func (t *tap) open(o Options) (err error) {
 		return err
 	}
 	// Only now, as our own doings are no news; what is missed until Run, its first look finds.
-	t.news, err = nl.Subscribe(unix.NETLINK_ROUTE,
-		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	groups := []uint{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR}
+	if o.Kind == TUN {
+		groups = append(groups, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	}
+	t.news, err = nl.Subscribe(unix.NETLINK_ROUTE, groups...)
 	if err != nil {
 		return &Error{"watch device", o.Name, err}
 	}
@@ -92,11 +109,11 @@ func (t *tap) open(o Options) (err error) {
 
 // attach puts fd on the interface, makes it the device's queue and owns it, even on failure.
 func (t *tap) attach(fd int) error {
-	name := t.opt.Load().Name
-	offloads, err := t.port.claim(fd, name)
+	o := t.opt.Load()
+	offloads, err := t.port.claim(fd, o.Kind, o.Name)
 	if err != nil {
 		_ = unix.Close(fd)
-		return &Error{"create tap device", name, err}
+		return &Error{o.create(), o.Name, err}
 	}
 	t.offloads.Store(&offloads)
 	return t.replaceQueue(fd)
@@ -106,7 +123,7 @@ func (t *tap) attach(fd int) error {
 func (t *tap) replaceQueue(fd int) error {
 	q, err := newQueue(fd)
 	if err != nil {
-		return &Error{"create tap device", t.Name(), err}
+		return &Error{t.opt.Load().create(), t.Name(), err}
 	}
 	if old := t.queue.Swap(q); old != nil {
 		close(old.replaced)
@@ -136,11 +153,16 @@ func (t *tap) ReadFrame(buf []byte, wait bool) (int, offload.Header, error) {
 	if len(buf) < BufLen {
 		return 0, offload.Header{}, errShortBuffer
 	}
+	return t.read(buf, wait)
+}
+
+// read is ReadFrame for a buffer of any length. After a wake it gives ErrWouldBlock.
+func (t *tap) read(buf []byte, wait bool) (int, offload.Header, error) {
 	for {
 		q := t.queue.Load()
 		n, h, err := q.read(buf, wait)
 		switch {
-		case err == nil && n >= ether.HeaderLen:
+		case err == nil && n >= ether.HeaderLen: // an IP packet is longer, too
 			return n, h, nil
 		case err == nil: // a raw socket on the interface can send less than a header
 			continue
@@ -183,9 +205,12 @@ func (t *tap) await(q *queue, wait bool) error {
 	}
 }
 
-func (t *tap) WriteFrame(h offload.Header, parts [][]byte) error {
+func (t *tap) WriteFrame(h offload.Header, parts [][]byte) error { return t.write(h, parts, 0) }
+
+// write is WriteFrame without the first skip bytes.
+func (t *tap) write(h offload.Header, parts [][]byte, skip int) error {
 	w := t.writers.Get().(*writer)
-	err := w.gather(h, parts)
+	err := w.gather(h, parts, skip)
 	if err == nil {
 		err = t.queue.Load().write(w)
 	}

@@ -1,5 +1,6 @@
-// Package tundev gives the program an Ethernet port on this machine: a TAP device that keeps its
-// name, address and bridge for as long as the program runs.
+// Package tundev gives the program an Ethernet port on this machine: a TAP device, or a TUN behind an
+// Ethernet host of the program's own, that keeps its name, address and bridge for as long as the program
+// runs.
 //
 // Use [Open] where frames have to enter or leave this machine's network stack; tests that need no
 // kernel use tundevtest instead. On a [Device] one goroutine reads, any number write, and the rest
@@ -77,12 +78,22 @@ type State struct {
 	Since  time.Time // when it became so
 }
 
+// A Kind is what a device is to the system.
+type Kind string
+
+// The kinds of devices that [Open] makes.
+const (
+	TAP Kind = "tap" // an Ethernet device
+	TUN Kind = "tun" // an IP device; what Ethernet needs beside, the program does itself
+)
+
 // Options is what [Open] makes a device of.
 type Options struct {
+	Kind      Kind           // "" is [TAP]
 	Name      string         // 1-15 bytes, required
 	MTU       int            // bytes of IP packet, 576-9000; 0 is 1500
 	MAC       ether.MAC      // required; see [StableMAC]
-	Bridge    string         // an existing bridge to join; "" joins none
+	Bridge    string         // an existing bridge to join; "" joins none, and a [TUN] can join none
 	Addresses []netip.Prefix // on the interface itself
 	Log       *slog.Logger   // nil discards
 	OnChange  func(State)    // told every change of State, by Run; nil tells nobody

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !darwin && !windows && !freebsd && !openbsd
 
 package tundev
 
@@ -8,7 +8,7 @@ import "errors"
 func Open(o Options) (Device, error) {
 	o, err := o.complete()
 	if err == nil {
-		err = errors.New("this system has no device of kind tap yet; Linux has")
+		err = errors.New("this system has no device of kind " + string(o.Kind) + " yet; Linux has")
 	}
-	return nil, &Error{"create tap device", o.Name, err}
+	return nil, &Error{o.create(), o.Name, err}
 }

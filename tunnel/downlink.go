@@ -18,6 +18,7 @@ import (
 //
 // One goroutine owns it.
 type downlink struct {
+	pulse
 	n      *Node
 	sock   *socket
 	reader udp.Reader
@@ -31,6 +32,8 @@ func newDownlink(n *Node, sock *socket) *downlink {
 // carry takes the datagrams that have arrived into their segments.
 func (d *downlink) carry(wait bool) error {
 	datagrams, err := d.reader.Read(wait)
+	d.begin()
+	defer d.end()
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		return errEnded

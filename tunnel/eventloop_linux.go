@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vxmesh/vxmesh/internal/wait"
@@ -32,6 +33,8 @@ type eventLoop struct {
 	bell    wait.Bell // rung when there is something new; constant once started
 	joined  []source  // since the goroutine looked last
 	closed  bool
+
+	turns atomic.Uint64
 
 	// Of the goroutine.
 	sources     []source
@@ -80,12 +83,38 @@ func (l *eventLoop) close() {
 	}
 }
 
+// wake makes the loop turn once, if it runs.
+func (l *eventLoop) wake() {
+	if !l.idle() {
+		l.bell.Ring()
+	}
+}
+
+// idle reports whether the loop does not run, or is about to end.
+func (l *eventLoop) idle() bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.started || l.closed
+}
+
+// turned is how often the loop has turned.
+func (l *eventLoop) turned() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.turns.Load()
+}
+
 // run carries until the loop is closed and all sources have ended, or one of them fails.
 func (l *eventLoop) run() error {
 	defer func() { _ = l.bell.Close() }()
 	for l.admit() {
 		limit := l.gather()
 		l.group.Wait(l.descriptors, limit)
+		l.turns.Add(1)
 		if l.group.Ready(0) {
 			l.bell.Hush()
 		}

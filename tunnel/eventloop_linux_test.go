@@ -12,6 +12,7 @@ import (
 
 // A drip is a source and its endpoint: it carries bytes out of a pipe.
 type drip struct {
+	pulse
 	d       *wait.Descriptor // nil: there is nothing to wait for
 	carried chan byte
 	err     error // what it gives when it is not nil
@@ -143,7 +144,7 @@ func TestEventLoopEnds(t *testing.T) {
 	}
 }
 
-type unpollable struct{}
+type unpollable struct{ pulse }
 
-func (unpollable) carry(bool) error { return errEnded }
-func (unpollable) endpoint() any    { return nil }
+func (*unpollable) carry(bool) error { return errEnded }
+func (*unpollable) endpoint() any    { return nil }

@@ -10,3 +10,6 @@ func newEventLoop(func(func() error)) *eventLoop { return nil }
 
 func (l *eventLoop) serve(source) bool { return false }
 func (l *eventLoop) close()            {}
+func (l *eventLoop) wake()             {}
+func (l *eventLoop) idle() bool        { return true }
+func (l *eventLoop) turned() uint64    { return 0 }

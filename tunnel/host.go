@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
 )
@@ -135,7 +136,7 @@ func (s *segment) answers(ctx context.Context, n int) bool {
 	var taken atomic.Bool
 	for _, p := range roster.Host(s.node.mesh.club.Anchor.ID(), n) {
 		asking.Go(func() {
-			mac, err := s.node.options.Probe(ctx, s.dev.Name(), p.Addr())
+			mac, err := s.probe(ctx, p.Addr())
 			switch {
 			case err != nil:
 				s.log.Debug("address not probed", "addr", p.Addr(), "err", err)
@@ -147,6 +148,17 @@ func (s *segment) answers(ctx context.Context, n int) bool {
 	}
 	asking.Wait()
 	return taken.Load()
+}
+
+// probe asks in the segment who has an address.
+func (s *segment) probe(ctx context.Context, a netip.Addr) (ether.MAC, error) {
+	type prober interface {
+		Probe(ctx context.Context, a netip.Addr) (ether.MAC, error)
+	}
+	if p, ok := s.dev.(prober); ok {
+		return p.Probe(ctx, a)
+	}
+	return s.node.options.Probe(ctx, s.dev.Name(), a)
 }
 
 // take gives the device the addresses of a host.

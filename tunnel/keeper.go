@@ -55,6 +55,7 @@ func (k *keeper) run(ctx context.Context) error {
 	for {
 		start := time.Now()
 		k.refresh()
+		k.n.vitals.check()
 		pause := min(max(keeperPause, keeperRest*time.Since(start)), keeperEvery)
 		select {
 		case <-ctx.Done():

@@ -31,6 +31,7 @@ type mesh struct {
 	n         *Node
 	ready     chan struct{} // closed when the sockets are open
 	woken     chan struct{}
+	turns     atomic.Uint64 // of run
 	events    chan meshEvent
 	table     atomic.Pointer[map[uint32]*inbound] // sessions that receive, by our index
 	tags      atomic.Pointer[map[nat.Tag]*peer]   // the peers, as relays call them
@@ -129,7 +130,7 @@ func (m *mesh) post(e meshEvent) bool {
 func (m *mesh) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ; ; m.turns.Add(1) {
 		select {
 		case <-ctx.Done():
 			return nil

@@ -24,6 +24,7 @@ import (
 // One goroutine owns it. What is not a frame goes to the mesh, except a ping, which is answered at
 // once.
 type meshlink struct {
+	pulse
 	n      *Node
 	sock   *socket
 	number uint8 // of the socket
@@ -63,6 +64,8 @@ func newMeshlink(n *Node, sock *socket, number uint8) *meshlink {
 // carry takes the datagrams that have arrived into their segments.
 func (l *meshlink) carry(wait bool) error {
 	datagrams, err := l.reader.Read(wait)
+	l.begin()
+	defer l.end()
 	l.in.now = l.n.now()
 	switch {
 	case errors.Is(err, net.ErrClosed):

@@ -33,6 +33,7 @@ type Node struct {
 	mesh     *mesh
 	resolver *resolver
 	tap      *capture.Tap
+	vitals   vitals
 
 	// Read by every loop, replaced under mu.
 	segments atomic.Pointer[map[uint32]*segment]
@@ -76,7 +77,7 @@ func New(o Options) (*Node, error) {
 		options: o, log: o.Log, start: o.Now(), hashSeed: rand.Uint64(), tap: new(capture.Tap),
 		sockets: new(sockets), routes: r,
 	}
-	n.keeper, n.mesh = newKeeper(n), newMesh(n)
+	n.keeper, n.mesh, n.vitals.n = newKeeper(n), newMesh(n), n
 	n.resolver = &resolver{m: n.mesh, woken: make(chan struct{}, 1)}
 	n.segments.Store(&map[uint32]*segment{})
 	if err := n.open(); err != nil {

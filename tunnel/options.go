@@ -38,6 +38,9 @@ type Options struct {
 	Probe func(ctx context.Context, device string, a netip.Addr) (ether.MAC, error)
 	// Now is the time since any origin, suspend included; nil is the system's boot time.
 	Now func() time.Duration
+	// Alive is called every few seconds while every loop does its work or waits for some, by one goroutine
+	// at a time; nil tells nobody.
+	Alive func()
 	// Lookup resolves endpoints, host:port each; nil asks the system's resolver.
 	Lookup func(ctx context.Context, endpoints []string) ([]netip.AddrPort, error)
 }
@@ -85,6 +88,7 @@ type SegmentOptions struct {
 // DeviceOptions is a segment's device.
 type DeviceOptions struct {
 	None      bool // no interface at all: a relay, or a hub between VTEPs and peers
+	Kind      tundev.Kind
 	Name      string
 	MTU       int       // bytes of IP packet; 0 takes what the underlay leaves
 	MAC       ether.MAC // zero: derived from the seed and the VNI

@@ -88,7 +88,7 @@ func (s *segment) deviceOptions(o SegmentOptions) tundev.Options {
 		}
 	}
 	return tundev.Options{
-		Name: o.Device.Name, MTU: mtu, MAC: s.mac, Bridge: o.Device.Bridge,
+		Kind: o.Device.Kind, Name: o.Device.Name, MTU: mtu, MAC: s.mac, Bridge: o.Device.Bridge,
 		Addresses: s.addresses(o), Log: s.log, OnChange: s.deviceChanged,
 	}
 }

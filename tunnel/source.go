@@ -15,12 +15,18 @@ type source interface {
 	carry(wait bool) error
 	// endpoint is the device or the socket.
 	endpoint() any
+	// beats is how it shows that it lives.
+	beats() *pulse
 }
 
 // serve starts to carry from a source until it ends. The caller holds mu.
 func (n *Node) serve(s source) {
 	if !n.loop.serve(s) {
-		n.running.Go(func() error { return serveAlone(s) })
+		forget := n.vitals.watch(s.beats())
+		n.running.Go(func() error {
+			defer forget()
+			return serveAlone(s)
+		})
 	}
 }
 

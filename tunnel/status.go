@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
@@ -78,6 +79,28 @@ func (s *segment) deviceWarnings(d control.Device) (warnings []control.Warning) 
 			})
 		}
 	}
+	return append(warnings, s.conflictWarnings(d)...)
+}
+
+// A host on the segment is a device that is one without the system's help.
+type hostDevice interface {
+	Drops() map[string]uint64
+	Conflicts() []tundev.Conflict
+}
+
+// conflictWarnings says which addresses of the device another station uses, too.
+func (s *segment) conflictWarnings(d control.Device) (warnings []control.Warning) {
+	h, ok := s.dev.(hostDevice)
+	if !ok {
+		return nil
+	}
+	for _, c := range h.Conflicts() {
+		warnings = append(warnings, control.Warning{
+			Code:    "address_conflict",
+			Message: fmt.Sprintf("vni %d: %s uses %s, an address of %s", s.vni, c.Rival, c.Addr, d.Name),
+			Fix:     "give one of the two another address",
+		})
+	}
 	return warnings
 }
 
@@ -87,7 +110,7 @@ func (s *segment) deviceStatus() control.Device {
 	o := s.options.Device
 	s.mu.Unlock()
 	d := control.Device{
-		Name: s.dev.Name(), Kind: s.deviceKind(), State: "up", MTU: s.dev.MTU(), MAC: s.mac, Bridge: o.Bridge,
+		Name: s.dev.Name(), Kind: o.kind(), State: "up", MTU: s.dev.MTU(), MAC: s.mac, Bridge: o.Bridge,
 	}
 	if !s.dev.State().Up {
 		d.State = "down"
@@ -101,12 +124,15 @@ func (s *segment) deviceStatus() control.Device {
 	return d
 }
 
-// deviceKind is the kind of the segment's device, as the config calls it.
-func (s *segment) deviceKind() string {
-	if s.dev.Name() == "" {
+// kind is the kind of the device, as the config calls it.
+func (o *DeviceOptions) kind() string {
+	switch {
+	case o.None:
 		return "none"
+	case o.Kind == "":
+		return string(tundev.TAP)
 	}
-	return "tap"
+	return string(o.Kind)
 }
 
 // addressesOf gives the addresses of an interface, nil when there is none of that name.
@@ -175,11 +201,17 @@ func (n *Node) Stats() control.Stats {
 
 func (s *segment) stats() control.SegmentStats {
 	t := s.sw.Stats()
+	drops := s.drops.Map()
+	if h, ok := s.dev.(hostDevice); ok {
+		for reason, n := range h.Drops() {
+			drops[reason] += n
+		}
+	}
 	return control.SegmentStats{
 		VNI:      s.vni,
 		RxFrames: s.rx.frames.Load(), RxBytes: s.rx.bytes.Load(),
 		TxFrames: s.tx.frames.Load(), TxBytes: s.tx.bytes.Load(),
-		FloodedFrames: s.flooded.Load(), Drops: s.drops.Map(), ICMPTooBig: s.tooBig.Load(),
+		FloodedFrames: s.flooded.Load(), Drops: drops, ICMPTooBig: s.tooBig.Load(),
 		FDB: control.FDBStats{
 			Entries: uint64(s.sw.Len()), Learned: t.Learned, Moved: t.Moved, Aged: t.Aged,
 			TableFull: t.TableFull, PortFull: t.PortFull,

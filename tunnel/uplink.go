@@ -17,6 +17,7 @@ import (
 //
 // One goroutine owns it.
 type uplink struct {
+	pulse
 	s   *segment
 	out *egress
 }
@@ -26,6 +27,8 @@ func newUplink(s *segment) *uplink { return &uplink{s: s, out: newEgress(s)} }
 // carry reads until the device has nothing more or the batch is full, and sends the batch.
 func (u *uplink) carry(wait bool) error {
 	n, h, err := u.s.dev.ReadFrame(u.out.room(), wait)
+	u.begin()
+	defer u.end()
 	u.out.now = u.s.node.now()
 	for ; err == nil; n, h, err = u.s.dev.ReadFrame(u.out.room(), false) {
 		u.forward(n, h)

@@ -315,7 +315,7 @@ func validate(t *testing.T, schema, text string) {
 // TestSchemas: every file is a schema, names itself, allows nothing but what it names, and belongs to a
 // command.
 func TestSchemas(t *testing.T) {
-	used := []string{"error", "ping_mtu", "ping_paths", "peer_removed", "history", "members", "ping", "publish"}
+	used := []string{"error", "ping_mtu", "ping_paths", "peer_removed", "history", "members", "ping", "publish", "service"}
 	for _, k := range commandCases {
 		used = append(used, k.schema)
 	}

@@ -75,7 +75,7 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	}
 	d.logRenewal()
 	o := engineOptions(cfg, d.id)
-	o.Log, o.Events = d.log, d.hub
+	o.Log, o.Events, o.Alive = d.log, d.hub, watchdog()
 	if o.Mesh.Membership != nil {
 		o.Mesh.Membership.Revoked = d.revoked
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
@@ -96,11 +97,14 @@ func nodeName(cfg *config.Config) string {
 	return name
 }
 
+// kinds are the config's words for the devices that the system has.
+var kinds = map[config.DeviceKind]tundev.Kind{config.KindTAP: tundev.TAP, config.KindTUN: tundev.TUN}
+
 func segmentOptions(s *config.Segment, peers []config.Peer) tunnel.SegmentOptions {
 	o := tunnel.SegmentOptions{
 		VNI: s.VNI,
 		Device: tunnel.DeviceOptions{
-			None: s.Device.Kind == config.KindNone, Name: s.Device.Name, MTU: int(s.Device.MTU), MAC: ether.MAC(s.Device.MAC),
+			None: s.Device.Kind == config.KindNone, Kind: kinds[s.Device.Kind], Name: s.Device.Name, MTU: int(s.Device.MTU), MAC: ether.MAC(s.Device.MAC),
 			Bridge: s.Device.Bridge,
 		},
 		All: s.Peers.All,

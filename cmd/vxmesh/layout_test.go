@@ -77,6 +77,12 @@ var importRules = []importRule{
 		"Ethernet is the language that everybody shares, so it can depend on nobody",
 	},
 	{
+		"tundev/station",
+		[]string{"..."},
+		[]string{"tundev/ether", "tundev/offload"},
+		"a host of the segment is frames in, frames out, whatever device is below it",
+	},
+	{
 		"nat/...",
 		[]string{"tunnel/...", "tundev/..."},
 		nil,
@@ -171,7 +177,7 @@ var importRules = []importRule{
 // pure lists the packages that decide but do not do: time and bytes come in as arguments. That is
 // what lets the same code run in production, in the lab, under the fuzzer and on a fake clock.
 var pure = []string{
-	"tundev/ether", "tundev/offload", "tunnel/bridge", "tunnel/vxlan", "tunnel/drop",
+	"tundev/ether", "tundev/offload", "tundev/station", "tunnel/bridge", "tunnel/vxlan", "tunnel/drop",
 	"tunnel/session", "tunnel/wire", "tunnel/roster",
 }
 

@@ -138,7 +138,7 @@ func (v *serviceVerb) run(cmd *cobra.Command, g *globals, m serviceManager, netw
 	if !v.free && !forMachine() {
 		return &cmdError{
 			code: exitPermission, err: errors.New("only an administrator of this machine may do that"),
-			hints: []string{"sudo vxmesh service " + v.use + " " + network},
+			hints: []string{asAdministrator("vxmesh service " + v.use + " " + network)},
 		}
 	}
 	r := serviceResult{
@@ -182,4 +182,12 @@ func serviceText(r serviceResult) string {
 	}
 	fmt.Fprintf(&b, "%s (%s, %s) %s, and %s\n", r.Network, r.Manager, r.Unit, does, starts)
 	return b.String()
+}
+
+// asAdministrator is how a command is run with the rights that it takes.
+func asAdministrator(command string) string {
+	if runtime.GOOS == "windows" {
+		return "in a terminal of an administrator: " + command
+	}
+	return "sudo " + command
 }

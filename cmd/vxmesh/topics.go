@@ -113,9 +113,10 @@ const pathsHelp = `Files, on Linux; NETWORK is the name of the network
                                   keys are readable by their owner alone
   /run/vxmesh/NETWORK.sock        its control socket
 
-For users who are not root the last two are $XDG_STATE_HOME/vxmesh/NETWORK (~/.local/state) and
-$XDG_RUNTIME_DIR/vxmesh/NETWORK.sock. FreeBSD has its configs in /usr/local/etc/vxmesh, Windows in
-%ProgramData%\vxmesh. network.state and control.socket of the config say otherwise; so does --socket.
+For users who are not root, but for that of the service, the last two are
+$XDG_STATE_HOME/vxmesh/NETWORK (~/.local/state) and $XDG_RUNTIME_DIR/vxmesh/NETWORK.sock. FreeBSD has
+its configs in /usr/local/etc/vxmesh, Windows in %ProgramData%\vxmesh.
+network.state and control.socket of the config say otherwise; so does --socket.
 
 Ways to a peer, as in vxmesh peers
 

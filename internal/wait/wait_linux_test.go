@@ -112,3 +112,32 @@ func TestBell(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestWake makes a descriptor look readable until it is calmed, and does not get in the way of Close.
+func TestWake(t *testing.T) {
+	d, _ := newPipe(t)
+	var g Group
+	d.Wake()
+	if g.Wait([]*Descriptor{d}, forever); !g.Ready(0) {
+		t.Error("a group does not see that it was woken")
+	}
+	looks := 0
+	if err := d.Read(func(uintptr) bool { looks++; return looks == 2 }); err != nil || looks != 2 {
+		t.Errorf("a reader looked %d times: %v", looks, err)
+	}
+	d.Calm()
+	if g.Wait([]*Descriptor{d}, 2*linger); g.Ready(0) {
+		t.Error("a group sees that it was woken after it was calmed")
+	}
+	done := make(chan error)
+	go func() { done <- d.Read(readByte) }()
+	go d.Calm()
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+	d.Wake()
+	d.Calm()
+}

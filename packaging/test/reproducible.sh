@@ -27,6 +27,7 @@ build() { # a tree, and where to
 	)
 }
 pack() { # by the nfpm of the first tree, which is no part of it
+	make --no-print-directory -C "$1" scripts
 	for format in "${formats[@]}"; do
 		(cd "$1" && BIN=$2/vxmesh ARCH=amd64 VERSION=0.0.1 "${nfpm[@]}" package -f packaging/nfpm.yaml -p "$format" -t "$2/$format") >/dev/null
 	done
@@ -39,6 +40,7 @@ find "$work/tree" -path "$work/tree/.git" -prune -o -type f -exec touch -d '2001
 GOCACHE=$work/cache build "$work/tree" "$work/second"
 rm -rf "$work/tree/dist"
 cp -r "$here/dist" "$work/tree/dist"
+rm -r "$work/tree/dist/scripts"
 pack "$work/tree" "$work/second"
 for name in vxmesh "${formats[@]}"; do
 	cmp "$work/first/$name" "$work/second/$name"

@@ -2,7 +2,8 @@
 // reason.
 //
 // It is the one vocabulary of metrics, `stats`, the capture's comments and `why`: a drop without a
-// reason here does not exist. The names are part of the JSON and of the metrics, so they are never
+// reason here does not exist, but for what a device of kind tun drops between the system and the segment,
+// which tundev/station names. The names are part of the JSON and of the metrics, so they are never
 // renamed. A [Counters] may be used by any number of goroutines.
 package drop
 
