@@ -1,3 +1,5 @@
+//go:build !race
+
 package tunnel_test
 
 import (
@@ -18,10 +20,9 @@ import (
 
 // What a network is to hold, whatever its size.
 const (
-	scaleUp     = 30 * time.Second // until all know all, and have paths to all
-	scaleIdle   = 2048             // bytes that a node sends in a second, with 200 nodes
-	scaleChange = 3 * time.Second  // until all have a record that changed
-	scaleGone   = 10 * time.Second // until nobody has who was removed
+	scaleUp   = 30 * time.Second // until all know all, and have paths to all
+	scaleIdle = 2048             // bytes that a node sends in a second, with 200 nodes
+	scaleGone = 10 * time.Second // until nobody has who was removed
 )
 
 // scaleSizes are as many nodes as there is time for, or as many as VXMESH_SCALE lists, such as

@@ -18,6 +18,9 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/session"
 )
 
+// scaleChange is how long it may take, whatever the network's size, until all have a record that changed.
+const scaleChange = 3 * time.Second
+
 // Nodes of a world that know each other by certificates: they are called fellows here, and the
 // network that they are members of a guild. The first fellow founds it and is its admin.
 //

@@ -1,5 +1,8 @@
 package oui
 
+// These tests are the same on every system. They run on one, because the table to compare with takes
+// long to compile.
+
 import (
 	"bytes"
 	"compress/gzip"
