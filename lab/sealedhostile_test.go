@@ -75,7 +75,8 @@ func TestScanner(t *testing.T) {
 	if dropped < total/20 {
 		t.Errorf("%d drops are counted for %d datagrams", dropped, total)
 	}
-	if p := a.waitPeer("b", "direct", ""); p.Path == nil || p.Path.Remote != meshAt(v4, 2) {
+	// Losses may have led over to B's other address, on the link; nothing may lead to the scanner.
+	if p := a.waitPeer("b", "direct", ""); p.Path == nil || strings.HasPrefix(p.Path.Remote, v4.addr(3)+":") {
 		t.Errorf("path %+v after the scan", p.Path)
 	}
 }
