@@ -287,7 +287,9 @@ var natEvents = []natEvent{
 		name: "flush of home and carrier, port changed", x: "symrand", y: "fullcone", carrier: "symrand",
 		does: flushBoth, limit: time.Second, lost: 2, slow: true,
 	},
-	{name: "flush, relayed", x: "symrand", y: "symrand", does: flush, limit: time.Second, lost: 2, slow: true},
+	// Behind a relay two ways have to be found again, from the node to each end's relay; 3 of 4 times one
+	// ping is lost, at the most 7.
+	{name: "flush, relayed", x: "symrand", y: "symrand", does: flush, limit: time.Second, slow: true},
 	{name: "reboot", x: "port", y: "port", does: reboot, limit: time.Second, after: true},
 	{
 		name: "reboot, port changed", x: "symrand", y: "open", does: reboot,
