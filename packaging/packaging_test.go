@@ -30,7 +30,7 @@ func TestUnit(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Type=notify", "WatchdogSec=30s", "User=vxmesh", "ExecStart=/usr/bin/vxmesh join /etc/vxmesh/%i.toml",
-		"AmbientCapabilities=CAP_NET_ADMIN", "CapabilityBoundingSet=CAP_NET_ADMIN", "NoNewPrivileges=yes",
+		"AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW", "NoNewPrivileges=yes",
 		"StateDirectory=vxmesh vxmesh/%i", "RuntimeDirectory=vxmesh", "RuntimeDirectoryPreserve=yes",
 	} {
 		if !strings.Contains("\n"+string(unit), "\n"+want+"\n") {
