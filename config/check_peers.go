@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // The bounds of a keepalive other than "0s". Mappings of NATs live for 30 s and more (RFC 4787, 4.3
@@ -132,7 +134,7 @@ func (d *document) reportNoPeer(path, name string, peers []Peer) {
 		names[i] = p.Name
 	}
 	hint := fmt.Sprintf("add [[peers]] with name = %q", name)
-	if near := Nearest(name, names); near != "" {
+	if near := suggest.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	d.report(path, hint, "there is no peer %q", name)

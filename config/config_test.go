@@ -358,18 +358,6 @@ func TestDiffTables(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	known := []string{"endpoints", "vni", "fdb", "status", "ageing"}
-	for got, want := range map[string]string{
-		"endpoint": "endpoints", "vnii": "vni", "fbd": "fdb", "statsu": "status", "aging": "ageing",
-		"zzz": "", "": "", "VNI": "vni",
-	} {
-		if n := Nearest(got, known); n != want {
-			t.Errorf("Nearest(%q) = %q, want %q", got, n, want)
-		}
-	}
-}
-
 func TestRate(t *testing.T) {
 	for text, want := range map[string]Rate{
 		"50Mbit/s": 50e6, "1Gbit/s": 1e9, "64 kbit/s": 64e3, "1500bit/s": 1500, "0bit/s": 0,

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // table fills the struct v from a decoded table. Whatever cannot be read is reported and leaves
@@ -38,7 +40,7 @@ func (d *document) unknown(table reflect.Type, name string, raw any, at *spot, p
 		what = "table"
 	}
 	hint := suggestKey(label(path), name, what == "table")
-	if near := Nearest(name, keysOf(table)); near != "" {
+	if near := suggest.Nearest(name, keysOf(table)); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 		if !d.has(join(path, near)) {
 			d.bad[join(path, near)] = true // nobody has to be told that it is missing, too

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // A badValue is why one value is refused, and what to write instead.
@@ -79,7 +81,7 @@ func scanString(raw any) (string, error) {
 
 func badChoice(got string, choices []string) error {
 	hint := ""
-	if near := Nearest(got, choices); near != "" {
+	if near := suggest.Nearest(got, choices); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return bad(hint, "%q is not one of %s", got, quoteList(choices))

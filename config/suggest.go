@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // suggestKey says what was meant by an unknown key that is not near one of its own table: a key
@@ -21,7 +23,7 @@ func suggestKey(where, name string, isTable bool) string {
 			names = append(names, path[strings.LastIndexByte(path, '.')+1:])
 		}
 	})
-	if i := slices.Index(names, Nearest(name, names)); i >= 0 {
+	if i := slices.Index(names, suggest.Nearest(name, names)); i >= 0 {
 		if isTable {
 			return fmt.Sprintf("did you mean [%s]?", paths[i])
 		}
@@ -95,39 +97,3 @@ func tableType(t reflect.Type) reflect.Type {
 }
 
 func parent(path string) string { return path[:max(0, strings.LastIndexByte(path, '.'))] }
-
-// Nearest gives the known word, all in lower case, that got is most likely a slip of; "" when none
-// is near, which is one edit in three characters.
-func Nearest(got string, known []string) string {
-	best, least := "", max(1, len(got)/3)+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(got), k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions, substitutions and swaps of neighbours that turn a
-// into b (optimal string alignment).
-func distance(a, b string) int {
-	prev2, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], prev2[j-2]+1)
-			}
-		}
-		prev2, prev, row = prev, row, prev2
-	}
-	return prev[len(b)]
-}

@@ -501,18 +501,7 @@ func (w *world) evilRelay(of *member, do func([]byte) [][]byte, members ...*memb
 }
 
 func (e *evilRelay) run(members []*member) {
-	reader := e.conn.NewReader()
-	for {
-		batch, err := reader.Read(true)
-		if err != nil {
-			return
-		}
-		for _, dg := range batch {
-			for _, b := range segments(dg) {
-				e.receive(members, dg.From, b)
-			}
-		}
-	}
+	receiveAll(e.conn, func(from netip.AddrPort, b []byte) { e.receive(members, from, b) })
 }
 
 func (e *evilRelay) send(to nat.Tag, plain []byte) {
@@ -588,23 +577,30 @@ var tricks = map[string]struct {
 	}, false},
 }
 
+// twoRelays makes two nodes that only a relay joins, and two that may be it: of, the nearer, which the case
+// plays itself, and a real one.
+func (w *world) twoRelays() (of, second *member, a, b *site) {
+	of, second = w.add(), w.add().finds()
+	a, b = w.site(tunneltest.SymmetricRandom), w.site(tunneltest.SymmetricRandom)
+	acquaint(of, a.member, b.member)
+	for _, s := range []*site{a, b} {
+		s.knows(second)
+		s.options.Mesh.Peers[len(s.options.Mesh.Peers)-1].Relay = true
+		second.knows(s.member)
+		second.calledBy(s.member)
+	}
+	second.options.Relay.Serve = true
+	w.net.Link(a.host, second.host).Set(tunneltest.Conditions{Delay: 30 * time.Millisecond})
+	return of, second, a, b
+}
+
 // TestEvilRelay has the nearest relay do what it likes with what it passes on: nothing wrong comes out, and
 // where nothing comes, another relay is found.
 func TestEvilRelay(t *testing.T) {
 	for name, trick := range tricks {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, 59, func(w *world) {
-				of, second := w.add(), w.add().finds()
-				a, b := w.site(tunneltest.SymmetricRandom), w.site(tunneltest.SymmetricRandom)
-				acquaint(of, a.member, b.member)
-				for _, s := range []*site{a, b} {
-					s.knows(second)
-					s.options.Mesh.Peers[len(s.options.Mesh.Peers)-1].Relay = true
-					second.knows(s.member)
-					second.calledBy(s.member)
-				}
-				second.options.Relay.Serve = true
-				w.net.Link(a.host, second.host).Set(tunneltest.Conditions{Delay: 30 * time.Millisecond})
+				of, second, a, b := w.twoRelays()
 				e := w.evilRelay(of, trick.do, a.member, b.member)
 				start(second, a.member, b.member)
 				w.talk(a.member, b.member, 10*time.Second)

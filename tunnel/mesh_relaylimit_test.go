@@ -83,17 +83,7 @@ const limitedFor = 10 * time.Second
 // nothing: another is found.
 func TestLimitedForever(t *testing.T) {
 	simulate(t, 93, func(w *world) {
-		of, second := w.add(), w.add().finds()
-		a, b := w.site(tunneltest.SymmetricRandom), w.site(tunneltest.SymmetricRandom)
-		acquaint(of, a.member, b.member)
-		for _, s := range []*site{a, b} {
-			s.knows(second)
-			s.options.Mesh.Peers[len(s.options.Mesh.Peers)-1].Relay = true
-			second.knows(s.member)
-			second.calledBy(s.member)
-		}
-		second.options.Relay.Serve = true
-		w.net.Link(a.host, second.host).Set(tunneltest.Conditions{Delay: 30 * time.Millisecond})
+		of, second, a, b := w.twoRelays()
 		stops := false
 		e := w.evilRelay(of, func(d []byte) [][]byte {
 			if stops {

@@ -85,8 +85,11 @@ func (r *rogue) transport() *session.Transport {
 }
 
 // run receives until the internet ends.
-func (r *rogue) run() {
-	reader := r.conn.NewReader()
+func (r *rogue) run() { receiveAll(r.conn, r.receive) }
+
+// receiveAll hands on every datagram that comes, until the internet ends.
+func receiveAll(conn udp.Conn, take func(from netip.AddrPort, b []byte)) {
+	reader := conn.NewReader()
 	for {
 		batch, err := reader.Read(true)
 		if err != nil {
@@ -94,7 +97,7 @@ func (r *rogue) run() {
 		}
 		for _, dg := range batch {
 			for _, b := range segments(dg) {
-				r.receive(dg.From, b)
+				take(dg.From, b)
 			}
 		}
 	}

@@ -2,8 +2,6 @@ package tunnel
 
 import (
 	"encoding/hex"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel/control"
@@ -114,13 +112,5 @@ func (m *mesh) find(name string) (*peer, error) {
 		}
 		known = append(known, p.name)
 	}
-	e := control.Errorf(control.CodeNotFound, "there is no peer %q", name)
-	if near := control.Nearest(name, known); near != "" {
-		e.Message += fmt.Sprintf("; did you mean %q?", near)
-	}
-	e.Fix = []string{"peers: " + strings.Join(known, ", ")}
-	if len(known) == 0 {
-		e.Fix = []string{"this node knows no peers yet: vxmesh invite lets one in"}
-	}
-	return nil, e
+	return nil, control.NoPeer(name, known)
 }

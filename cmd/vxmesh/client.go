@@ -9,7 +9,7 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
@@ -46,9 +46,7 @@ func noNode(network string, running ...string) error {
 	if network == "" {
 		what, name = "no node runs on this machine", "NETWORK"
 	}
-	if near := config.Nearest(network, running); near != "" {
-		what += fmt.Sprintf("; did you mean %q?", near)
-	}
+	what += suggest.DidYouMean(network, running)
 	doctor := "vxmesh doctor"
 	if network != "" {
 		doctor += " " + network

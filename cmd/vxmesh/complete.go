@@ -146,16 +146,20 @@ func wordsOf(all ...string) completer {
 	return func(context.Context, *globals) []string { return all }
 }
 
-func peerNames(ctx context.Context, g *globals) (names []string) {
+// fromNode is what the node answers; nothing when it does not.
+func fromNode[T any](ctx context.Context, g *globals, ask func(control.Client, context.Context) (T, error)) (v T) {
 	c, err := g.client()
 	if err != nil {
-		return nil
+		return v
 	}
-	p, err := c.Peers(ctx)
-	if err != nil {
-		return nil
+	if got, err := ask(c, ctx); err == nil {
+		v = got
 	}
-	for _, peer := range p.Peers {
+	return v
+}
+
+func peerNames(ctx context.Context, g *globals) (names []string) {
+	for _, peer := range fromNode(ctx, g, control.Client.Peers).Peers {
 		names = append(names, peer.Name+"\t"+string(peer.State))
 	}
 	return names
@@ -163,12 +167,7 @@ func peerNames(ctx context.Context, g *globals) (names []string) {
 
 // memberNames are those of members, and of peers that only the config lists.
 func memberNames(ctx context.Context, g *globals) (names []string) {
-	c, err := g.client()
-	if err != nil {
-		return nil
-	}
-	m, _ := c.Members(ctx)
-	for _, member := range m.Members {
+	for _, member := range fromNode(ctx, g, control.Client.Members).Members {
 		names = append(names, member.Name)
 	}
 	for _, peer := range peerNames(ctx, g) {
@@ -205,14 +204,9 @@ func configNames(context.Context, *globals) (names []string) {
 }
 
 func fdbAddresses(ctx context.Context, g *globals) (addresses []string) {
-	c, err := g.client()
-	if err != nil {
-		return nil
-	}
-	fdb, err := c.FDB(ctx, control.FDBFilter{})
-	if err != nil {
-		return nil
-	}
+	fdb := fromNode(ctx, g, func(c control.Client, ctx context.Context) (control.FDB, error) {
+		return c.FDB(ctx, control.FDBFilter{})
+	})
 	for _, e := range fdb.Entries {
 		if e.Kind != control.EntryLocal {
 			addresses = append(addresses, e.MAC.String()+"\t"+portText(e.Port))
@@ -223,12 +217,8 @@ func fdbAddresses(ctx context.Context, g *globals) (addresses []string) {
 
 // portNames are what `fdb add` takes for PORT.
 func portNames(ctx context.Context, g *globals) (names []string) {
-	c, err := g.client()
-	if err != nil {
-		return nil
-	}
-	s, err := c.Status(ctx)
-	if err != nil {
+	s := fromNode(ctx, g, control.Client.Status)
+	if s.Network == "" {
 		return nil
 	}
 	for _, p := range s.Peers {
@@ -243,15 +233,7 @@ func portNames(ctx context.Context, g *globals) (names []string) {
 }
 
 func vniNumbers(ctx context.Context, g *globals) (numbers []string) {
-	c, err := g.client()
-	if err != nil {
-		return nil
-	}
-	s, err := c.Status(ctx)
-	if err != nil {
-		return nil
-	}
-	for _, seg := range s.Segments {
+	for _, seg := range fromNode(ctx, g, control.Client.Status).Segments {
 		numbers = append(numbers, fmt.Sprintf("%d\t%s", seg.VNI, seg.Device.Name))
 	}
 	return numbers

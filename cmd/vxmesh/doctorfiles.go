@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // checkConfig looks at the file, and whether what runs is what it says.
@@ -66,7 +67,7 @@ func nearNetwork(path string) string {
 	for _, f := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(f), ".toml"))
 	}
-	return config.Nearest(strings.TrimSuffix(filepath.Base(path), ".toml"), names)
+	return suggest.Nearest(strings.TrimSuffix(filepath.Base(path), ".toml"), names)
 }
 
 // checkPermissions looks at who may do and read what.

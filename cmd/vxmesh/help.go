@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // helpTemplate is what --help prints: what the command does, and examples before everything else,
@@ -91,7 +91,7 @@ func newHelpCmd(g *globals) *cobra.Command {
 
 // noSuchHelp refuses what is neither a command nor a topic.
 func noSuchHelp(found *cobra.Command, rest []string) error {
-	if near := config.Nearest(rest[0], topicNames()); near != "" && !found.HasParent() {
+	if near := suggest.Nearest(rest[0], topicNames()); near != "" && !found.HasParent() {
 		return &cmdError{
 			code: exitUsage, err: fmt.Errorf("there is no help on %q; did you mean %q?", rest[0], near),
 		}

@@ -43,7 +43,7 @@ var importRules = []importRule{
 	{
 		"config/...",
 		[]string{"..."},
-		nil,
+		[]string{"internal/suggest"},
 		"the file is described in words of its own; cmd translates it for the parts",
 	},
 	{
@@ -133,7 +133,7 @@ var importRules = []importRule{
 	{
 		"tunnel/control/...",
 		[]string{"..."},
-		[]string{"tunnel/control", "tundev/ether", "tunnel/drop"},
+		[]string{"tunnel/control", "tundev/ether", "tunnel/drop", "internal/suggest"},
 		"a client of the local API, such as the TUI, must not link the engine",
 	},
 	{
@@ -151,13 +151,13 @@ var importRules = []importRule{
 	{
 		"ui/view",
 		[]string{"..."},
-		nil,
+		[]string{"internal/suggest"},
 		"boxes, tables and charts know nothing of networks",
 	},
 	{
 		"ui/...",
 		[]string{"..."},
-		[]string{"ui/...", "tunnel/control", "tundev/ether", "tunnel/drop"},
+		[]string{"ui/...", "tunnel/control", "tundev/ether", "tunnel/drop", "internal/suggest"},
 		"the TUI sees the engine only through the control API, as every other client does",
 	},
 	{

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // commands are the commands of the program, in the order in which help lists them.
@@ -147,7 +147,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	if near := config.Nearest(args[0], names); near != "" {
+	if near := suggest.Nearest(args[0], names); near != "" {
 		return &cmdError{
 			code: exitUsage, err: fmt.Errorf("unknown command %q; did you mean %q?", args[0], near),
 		}
@@ -163,7 +163,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := suggest.Nearest(unknown.GetSpecifiedName(), names); near != "" {
 		return &cmdError{code: exitUsage, err: fmt.Errorf("%w; did you mean --%s?", err, near)}
 	}
 	return usageError(cmd, "%v", err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
 )
@@ -109,11 +109,7 @@ func pickMember(list []control.Member, arg string) (*control.Member, error) {
 	if found != nil {
 		return found, nil
 	}
-	e := control.Errorf(control.CodeNotFound, "there is no member %q", arg)
-	if near := config.Nearest(arg, names); near != "" {
-		e.Message += fmt.Sprintf("; did you mean %q?", near)
-	}
-	return nil, e
+	return nil, control.Errorf(control.CodeNotFound, "there is no member %q%s", arg, suggest.DidYouMean(arg, names))
 }
 
 func peerText(r peerResult) string {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
@@ -116,24 +114,4 @@ func ago(now, then time.Time) string {
 		return ""
 	}
 	return shortDuration(max(0, now.Sub(then).Seconds()))
-}
-
-// peerError adds to the error of a name that no peer has the one that was probably meant.
-func peerError(ctx context.Context, c control.Client, name string, err error) error {
-	if control.AsError(err).Code != control.CodeNotFound {
-		return err
-	}
-	p, asked := c.Peers(ctx)
-	if asked != nil {
-		return err
-	}
-	var names []string
-	for _, p := range p.Peers {
-		names = append(names, p.Name)
-	}
-	near := config.Nearest(name, names)
-	if near == "" {
-		return err
-	}
-	return control.Errorf(control.CodeNotFound, "there is no peer %q; did you mean %q?", name, near)
 }

@@ -115,7 +115,7 @@ func (p *pinger) paths(cmd *cobra.Command, g *globals) error {
 	})
 	show.close()
 	if err != nil {
-		return peerError(ctx, p.client, p.request.Peer, err)
+		return err
 	}
 	if err := answer(cmd.OutOrStdout(), g.json, r, pathsText); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (p *pinger) echo(ctx context.Context) (line string, err error) {
 	case isLost(err):
 		line = fmt.Sprintf("echo %d: %v", p.sum.Sent, err)
 	default:
-		return "", peerError(ctx, p.client, p.request.Peer, err)
+		return "", err
 	}
 	p.sum.LossRatio = 1 - float64(p.sum.Received)/float64(p.sum.Sent)
 	return line, nil

@@ -34,7 +34,7 @@ func (p *pinger) mtu(cmd *cobra.Command, g *globals) error {
 	ctx := cmd.Context()
 	first, err := p.client.Ping(ctx, p.request)
 	if err != nil {
-		return peerError(ctx, p.client, p.request.Peer, err)
+		return err
 	}
 	show := newProgress(cmd, g, false)
 	defer show.close()
@@ -46,7 +46,7 @@ func (p *pinger) mtu(cmd *cobra.Command, g *globals) error {
 	})
 	show.close()
 	if err != nil {
-		return peerError(ctx, p.client, name, err)
+		return err
 	}
 	return answer(cmd.OutOrStdout(), g.json, r, pingMTUText)
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/internal/atomicfile"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 	"github.com/vxmesh/vxmesh/ui/screen"
 	"github.com/vxmesh/vxmesh/ui/view"
 )
@@ -66,10 +66,8 @@ func readTUIConfig(path string) (*tuiConfig, error) {
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		key := unknown[0].String()
-		message := fmt.Sprintf("unknown key %q", key)
-		if near := config.Nearest(key, []string{"theme", "mouse", "glyphs", "keys"}); near != "" {
-			message += fmt.Sprintf("; did you mean %q?", near)
-		}
+		message := fmt.Sprintf("unknown key %q%s", key,
+			suggest.DidYouMean(key, []string{"theme", "mouse", "glyphs", "keys"}))
 		return nil, tuiConfigError(path, lineOf(string(text), unknown[0][len(unknown[0])-1]), message)
 	}
 	return c, c.check(path, string(text))
@@ -91,10 +89,7 @@ func (c *tuiConfig) check(path, text string) error {
 		known, taken := u.Bind(id, keys)
 		switch {
 		case !known:
-			message := fmt.Sprintf("unknown action %q", id)
-			if near := config.Nearest(id, ids); near != "" {
-				message += fmt.Sprintf("; did you mean %q?", near)
-			}
+			message := fmt.Sprintf("unknown action %q%s", id, suggest.DidYouMean(id, ids))
 			return tuiConfigError(path, lineOf(text, id), message)
 		case taken != nil:
 			return tuiConfigError(path, lineOf(text, id), fmt.Sprintf("a key of %s is that of %s", id, taken.ID))

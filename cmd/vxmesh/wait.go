@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/suggest"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
@@ -88,7 +88,7 @@ func conditionOf(name string) (condition, error) {
 		}
 		return func(s control.Status) string { return missingPeers(s, n) }, nil
 	}
-	if near := config.Nearest(kind, []string{"up", "address", "peer:", "peers:"}); near != "" {
+	if near := suggest.Nearest(kind, []string{"up", "address", "peer:", "peers:"}); near != "" {
 		return nil, fmt.Errorf("did you mean %s?", near)
 	}
 	return nil, errors.New("it is up, address, peer:NAME or peers:N")
@@ -135,10 +135,7 @@ func missingPeer(s control.Status, name string) string {
 		}
 		names = append(names, p.Name)
 	}
-	if near := config.Nearest(name, names); near != "" {
-		return fmt.Sprintf("there is no peer %q; did you mean %q?", name, near)
-	}
-	return fmt.Sprintf("there is no peer %q", name)
+	return control.NoPeer(name, names).Message
 }
 
 func missingPeers(s control.Status, want int) string {

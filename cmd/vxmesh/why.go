@@ -22,7 +22,7 @@ func newWhyCmd(g *globals) *cobra.Command {
 			}
 			w, err := c.Why(cmd.Context(), args[0])
 			if err != nil {
-				return peerError(cmd.Context(), c, args[0], err)
+				return err
 			}
 			return answer(cmd.OutOrStdout(), g.json, w, whyText)
 		},

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // ErrNoNode is wrapped by what a [Client] returns when nobody answers on its socket.
@@ -94,4 +97,15 @@ func AsError(err error) *Error {
 		code = CodePermission
 	}
 	return &Error{Code: code, Message: err.Error(), cause: err}
+}
+
+// NoPeer is the refusal of a name that no peer has. It names the peer that was probably meant, and all
+// that are known.
+func NoPeer(name string, known []string) *Error {
+	e := Errorf(CodeNotFound, "there is no peer %q%s", name, suggest.DidYouMean(name, known))
+	e.Fix = []string{"peers: " + strings.Join(known, ", ")}
+	if len(known) == 0 {
+		e.Fix = []string{"this node knows no peers yet: vxmesh invite lets one in"}
+	}
+	return e
 }

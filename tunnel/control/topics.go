@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // A Topic is a part of GET /v1/events that can be asked for by itself.
@@ -81,7 +83,7 @@ func unknownTopic(name string) error {
 	for _, t := range Topics() {
 		known = append(known, string(t))
 	}
-	e := Errorf(CodeUsage, "there is no topic %q%s", name, didYouMean(name, known))
+	e := Errorf(CodeUsage, "there is no topic %q%s", name, suggest.DidYouMean(name, known))
 	e.Fix = []string{"topics: " + strings.Join(known, ", ")}
 	return e
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vxmesh/vxmesh/internal/suggest"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
@@ -220,11 +221,7 @@ func (n *Network) member(arg string) (*peer, error) {
 	if found != nil {
 		return found, nil
 	}
-	e := control.Errorf(control.CodeNotFound, "there is no member %q", arg)
-	if near := control.Nearest(arg, names); near != "" {
-		e.Message += fmt.Sprintf("; did you mean %q?", near)
-	}
-	return nil, e
+	return nil, control.Errorf(control.CodeNotFound, "there is no member %q%s", arg, suggest.DidYouMean(arg, names))
 }
 
 // removeMember is what [control.Backend] wants.

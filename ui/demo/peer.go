@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -124,12 +123,7 @@ func (n *Network) find(name string) (*peer, error) {
 		}
 		known = append(known, p.name)
 	}
-	e := control.Errorf(control.CodeNotFound, "there is no peer %q", name)
-	if near := control.Nearest(name, known); near != "" {
-		e.Message += fmt.Sprintf("; did you mean %q?", near)
-	}
-	e.Fix = []string{"peers: " + strings.Join(known, ", ")}
-	return nil, e
+	return nil, control.NoPeer(name, known)
 }
 
 // phase is where a peer's plan is in a step.

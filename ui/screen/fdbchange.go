@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vxmesh/vxmesh/internal/suggest"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/ui/view"
@@ -260,7 +261,7 @@ func portNamed(u *UI, name string) (p control.FDBPort, wrong string) {
 	for _, peer := range u.Net.Peers {
 		names = append(names, peer.Name)
 	}
-	if near := control.Nearest(name, names); near != "" {
+	if near := suggest.Nearest(name, names); near != "" {
 		return p, "there is no port " + name + ": did you mean " + near + "?"
 	}
 	return p, name + " is neither a peer, nor device, nor an address"

@@ -192,24 +192,11 @@ func (l *list[T]) key(k Key) bool {
 		l.filterKey(k)
 		return true
 	}
-	half := max(1, l.page/2)
+	if to, ok := walk(k.Name, l.index, l.page, len(l.rows)); ok {
+		l.goTo(to)
+		return true
+	}
 	switch k.Name {
-	case "up", "k":
-		l.goTo(l.index - 1)
-	case "down", "j":
-		l.goTo(l.index + 1)
-	case "pgup":
-		l.goTo(l.index - max(1, l.page))
-	case "pgdown":
-		l.goTo(l.index + max(1, l.page))
-	case "ctrl+u":
-		l.goTo(l.index - half)
-	case "ctrl+d":
-		l.goTo(l.index + half)
-	case "home", "g":
-		l.goTo(0)
-	case "end", "G":
-		l.goTo(len(l.rows) - 1)
 	case "/":
 		l.filter.open = true
 	case "esc":
@@ -226,6 +213,31 @@ func (l *list[T]) key(k Key) bool {
 		return false
 	}
 	return true
+}
+
+// walk gives the row that a key leads to from a row of so many, with so many to a page, and whether it is
+// a key that leads anywhere.
+func walk(key string, from, page, rows int) (to int, ok bool) {
+	page = max(1, page)
+	switch key {
+	case "up", "k":
+		return from - 1, true
+	case "down", "j":
+		return from + 1, true
+	case "pgup":
+		return from - page, true
+	case "pgdown":
+		return from + page, true
+	case "ctrl+u":
+		return from - max(1, page/2), true
+	case "ctrl+d":
+		return from + max(1, page/2), true
+	case "home", "g":
+		return 0, true
+	case "end", "G":
+		return rows - 1, true
+	}
+	return from, false
 }
 
 // clear takes back the marks, then the filter; it reports whether there was one of them.

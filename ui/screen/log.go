@@ -200,30 +200,18 @@ func (p *logPage) key(u *UI, k Key) (Effect, bool) {
 		p.searchKey(u, k)
 		return nil, true
 	}
-	half := max(1, p.page/2)
-	switch k.Name {
-	case "up", "k":
-		p.move(p.index - 1)
-	case "down", "j":
-		p.move(p.index + 1)
-	case "pgup":
-		p.move(p.index - max(1, p.page))
-	case "pgdown", "space":
-		p.move(p.index + max(1, p.page))
-	case "ctrl+u":
-		p.move(p.index - half)
-	case "ctrl+d":
-		p.move(p.index + half)
-	case "home", "g":
-		p.move(0)
-	case "end", "G":
-		p.move(len(p.rows) - 1)
+	key := k.Name
+	switch key {
 	case "esc":
 		return nil, p.back()
-	default:
-		return nil, false
+	case "space":
+		key = "pgdown"
 	}
-	return nil, true
+	to, ok := walk(key, p.index, p.page, len(p.rows))
+	if ok {
+		p.move(to)
+	}
+	return nil, ok
 }
 
 // back closes the record, then forgets what is searched for; it reports whether there was one of them.

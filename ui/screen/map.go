@@ -31,6 +31,9 @@ type mapRow struct {
 	more   bool // rows of peers that are not behind one come below
 }
 
+// shortPage is how many rows a page is to the keys of a list that does not fill the screen.
+const shortPage = 10
+
 func newMap() *netMap { return &netMap{} }
 
 func (m *netMap) typing() bool      { return false }
@@ -73,32 +76,11 @@ func (m *netMap) cli(prefix string) func(*UI) string {
 }
 
 func (m *netMap) key(_ *UI, k Key) (Effect, bool) {
-	step := listStep(k.Name)
-	if step == 0 || len(m.rows) == 0 {
-		return nil, false
+	to, ok := walk(k.Name, m.index(), shortPage, len(m.rows))
+	if ok && len(m.rows) > 0 {
+		m.goTo(to)
 	}
-	m.goTo(m.index() + step)
-	return nil, true
-}
-
-// listStep is how far a key moves in a plain list; 0 for other keys.
-func listStep(key string) int {
-	const far = 1 << 20
-	switch key {
-	case "up", "k":
-		return -1
-	case "down", "j":
-		return 1
-	case "pgup", "ctrl+u":
-		return -10
-	case "pgdown", "ctrl+d":
-		return 10
-	case "home", "g":
-		return -far
-	case "end", "G":
-		return far
-	}
-	return 0
+	return nil, ok
 }
 
 func (m *netMap) index() int {

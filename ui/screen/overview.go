@@ -87,12 +87,11 @@ func (o *overview) cli(prefix string) func(*UI) string {
 }
 
 func (o *overview) key(_ *UI, k Key) (Effect, bool) {
-	step := listStep(k.Name)
-	if step == 0 || len(o.shown) == 0 {
-		return nil, false
+	to, ok := walk(k.Name, o.index(), shortPage, len(o.shown))
+	if ok && len(o.shown) > 0 {
+		o.goTo(to)
 	}
-	o.goTo(o.index() + step)
-	return nil, true
+	return nil, ok
 }
 
 func (o *overview) index() int {

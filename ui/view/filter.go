@@ -1,12 +1,13 @@
 package view
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
 // A Record is what a [Filter] looks at.
@@ -64,42 +65,10 @@ func (f Filter) Check(keys []string) error {
 }
 
 func unknownKey(key string, keys []string) string {
-	if near := nearest(key, keys); near != "" {
+	if near := suggest.Nearest(key, keys); near != "" {
 		return fmt.Sprintf("unknown key %q: did you mean %s?", key, near)
 	}
 	return fmt.Sprintf("unknown key %q: there are %s", key, strings.Join(keys, ", "))
-}
-
-// nearest returns the key that takes the fewest changes to get to, or none that is near enough.
-func nearest(key string, keys []string) string {
-	if len(key) > 32 || len(keys) == 0 {
-		return ""
-	}
-	near := slices.MinFunc(keys, func(a, b string) int {
-		return cmp.Compare(distance(key, a), distance(key, b))
-	})
-	if distance(key, near) > max(1, len(key)/2) {
-		return ""
-	}
-	return near
-}
-
-// distance counts the bytes to insert, delete or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal + bit(a[i] != b[j])
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // wordTerm finds text anywhere, whatever the case.

@@ -87,12 +87,15 @@ func (n *Node) why(name string) (control.Why, error) {
 }
 
 func (n *Node) peer(name string) (p control.Peer, err error) {
-	err = control.Errorf(control.CodeNotFound, "there is no peer %q", name)
 	n.locked(func() {
+		var known []string
 		for _, q := range n.status.Peers {
-			if q.Name == name {
-				p, err = q, nil
+			if known = append(known, q.Name); q.Name == name {
+				p = q
 			}
+		}
+		if p.Name == "" {
+			err = control.NoPeer(name, known)
 		}
 	})
 	return p, err

@@ -1,6 +1,12 @@
-package control
+// Package suggest finds the word that somebody meant who made a slip.
+//
+// Its functions may be called concurrently.
+package suggest
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Nearest gives the known word that got is most likely a slip of, whatever the case; "" when none is
 // near, which is one edit in three characters.
@@ -38,10 +44,11 @@ func edits(a, b string) int {
 	return one[len(b)]
 }
 
-// didYouMean is the end of a message about a word that is not known; "" when none is near.
-func didYouMean(got string, known []string) string {
+// DidYouMean is the end of a message about a word that is not known, such as `; did you mean "nas"?`; ""
+// when none is near.
+func DidYouMean(got string, known []string) string {
 	if near := Nearest(got, known); near != "" {
-		return `; did you mean "` + near + `"?`
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return ""
 }
