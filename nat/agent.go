@@ -354,8 +354,9 @@ func (a *Agent) prefers(now time.Duration, l *lane) bool {
 	case cur.unanswered >= suspectAfter:
 		return true
 	case l.Direct() && !cur.Direct():
-		lost, _ := cur.loss(now)
-		return !l.lossy(now) || lost >= 0.05
+		byRelay, _ := cur.loss(now)
+		directly, _ := l.loss(now)
+		return !l.lossy(now) || byRelay >= max(0.05, directly)
 	case !l.Direct() && cur.Direct():
 		return cur.lossy(now) && l.clean(now)
 	}

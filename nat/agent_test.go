@@ -368,6 +368,26 @@ func TestLossy(t *testing.T) {
 	}
 }
 
+// TestLossyStaysLeft goes on with a relay that loses a ping now and then where the direct way loses half,
+// and goes back when it loses more than that.
+func TestLossyStaysLeft(t *testing.T) {
+	r := inUse(t, direct(1), KindReflexive, losing(ms(20), 0))
+	r.works(relay(1), steady(ms(40)))
+	r.a.Offer(r.now, FromRelays, []Candidate{through(1)})
+	r.pass(time.Minute)
+	r.works(direct(1), losing(ms(20), 5))
+	r.within(time.Minute, relay(1))
+	r.works(relay(1), losing(ms(40), 1))
+	r.changes = nil
+	if r.pass(5 * time.Minute); len(r.changes) > 0 {
+		t.Errorf("it goes over to another way %d times", len(r.changes))
+	}
+	r.uses(relay(1), "while it loses less than the direct way")
+	r.works(direct(1), losing(ms(20), 3))
+	r.works(relay(1), losing(ms(40), 6))
+	r.within(5*time.Minute, direct(1))
+}
+
 // TestStandby keeps a second relay for when the first falls silent.
 func TestStandby(t *testing.T) {
 	r := newRig(t)
