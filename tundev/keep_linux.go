@@ -1,6 +1,7 @@
 package tundev
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -67,17 +68,15 @@ func (k *keeper) plan() {
 	k.waiting = true
 }
 
-// repair sets right what is wrong. What goes wrong before the first look, or while another repair is
-// due, is told first: nobody learns from a state that never changed that frames were lost.
+// repair sets right what is wrong. What went wrong before the first look, or since the last, is told
+// nevertheless: nobody learns from a state that never changed that frames were lost.
 func (k *keeper) repair() {
-	if k.State().Up {
-		if reason := k.fault(); reason != "" {
-			k.publish(false, reason)
-		}
+	was, err := k.setRight()
+	if was.fault != "" && k.State().Up {
+		k.publish(false, was.fault)
 	}
-	changed, err := k.setRight()
 	k.waiting, k.failed = false, err != nil
-	if changed || k.failed {
+	if was.changed || k.failed {
 		k.pause.grow(time.Now())
 	}
 	if k.failed {
@@ -183,9 +182,9 @@ func (t *tap) fault() string {
 	switch name := t.attachedTo(); name {
 	case o.Name:
 	case "":
-		return "it was removed"
+		return faultRemoved
 	default:
-		return "it was renamed to " + name
+		return faultRenamed + name
 	}
 	link, err := t.port.find(o.Name)
 	switch {
@@ -194,7 +193,7 @@ func (t *tap) fault() string {
 	case link == nil:
 		return "it is in another network namespace"
 	case link.Attrs().Flags&net.FlagUp == 0:
-		return "it was set down"
+		return faultDown
 	case o.Bridge == "":
 		return ""
 	}
@@ -203,34 +202,34 @@ func (t *tap) fault() string {
 	case err != nil:
 		return err.Error()
 	case link.Attrs().MasterIndex != index:
-		return "it was taken out of bridge " + o.Bridge
+		return faultBridge + o.Bridge
 	}
 	return ""
 }
 
 // setRight makes the interface again if it is gone, and everything else as the options say.
-func (t *tap) setRight() (changed bool, err error) {
+func (t *tap) setRight() (was finding, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return false, nil
+		return was, nil
 	}
 	o := *t.opt.Load()
 	switch name := t.attachedTo(); {
 	case name == "":
-		changed = true
+		was = finding{changed: true, fault: faultRemoved}
 		err = t.reattach(t.attach)
 	case name != o.Name:
-		changed = true
+		was = finding{changed: true, fault: faultRenamed + name}
 		err = t.port.rename(name, o.Name)
 	case t.queue.Load().broken.Load():
 		err = t.reattach(t.replaceQueue)
 	}
 	if err != nil {
-		return changed, err
+		return was, err
 	}
 	settled, err := t.settle(o)
-	return changed || settled, err
+	return finding{was.changed || settled.changed, cmp.Or(was.fault, settled.fault)}, err
 }
 
 // reattach hands f a second descriptor for the open file of the present queue. The file stays the

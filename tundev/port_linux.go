@@ -103,13 +103,13 @@ func (p *port) forget() {
 // settle makes the interface that fd is on be as o says: its address before it is up, so that
 // nobody sees another one. A missing bridge does not keep the rest from being done. fell says that
 // the interface was down meanwhile, which takes IPv6 addresses away.
-func (p *port) settle(fd int, o Options, fell bool) (changed bool, err error) {
+func (p *port) settle(fd int, o Options, fell bool) (was finding, err error) {
 	link, err := p.find(o.Name)
 	if err == nil && link == nil {
 		err = errors.New("it is in another network namespace")
 	}
 	if err != nil {
-		return false, &Error{"set up device", o.Name, err}
+		return was, &Error{"set up device", o.Name, err}
 	}
 	a := link.Attrs()
 	p.index = a.Index
@@ -118,7 +118,10 @@ func (p *port) settle(fd int, o Options, fell bool) (changed bool, err error) {
 	dropped := p.drop(&s, link, o.Addresses)
 	addrs, err := p.addresses(link)
 	if err != nil {
-		return s.changed, &Error{"read the addresses of device", o.Name, err}
+		return s.finding, &Error{"read the addresses of device", o.Name, err}
+	}
+	if fell || isDown {
+		s.fault = faultDown
 	}
 	if fell || isDown || dropped { // what was lost with that comes back
 		maps.DeleteFunc(p.put, func(a netip.Prefix, _ bool) bool { return !slices.Contains(addrs, a) })
@@ -143,7 +146,7 @@ func (p *port) settle(fd int, o Options, fell bool) (changed bool, err error) {
 	if s.err == nil {
 		s.err = bridgeErr
 	}
-	return s.changed, s.err
+	return s.finding, s.err
 }
 
 // rename gives the interface its name back. Older kernels do that only while it is down.
@@ -175,7 +178,11 @@ func (p *port) join(s *steps, link netlink.Link, name string) error {
 	if err != nil {
 		return err
 	}
-	s.do("join bridge "+name+" with device", link.Attrs().MasterIndex != index, func() error {
+	out := link.Attrs().MasterIndex != index
+	if out && s.fault == "" {
+		s.fault = faultBridge + name
+	}
+	s.do("join bridge "+name+" with device", out, func() error {
 		if err := p.nl.LinkSetMasterByIndex(link, index); err != nil {
 			return err
 		}
@@ -201,11 +208,24 @@ func (p *port) leave() error {
 	return s.err
 }
 
+// A finding is what was not as it should be.
+type finding struct {
+	changed bool   // something was, and no more
+	fault   string // what kept frames from passing, as the end of a sentence
+}
+
+const (
+	faultRemoved = "it was removed"
+	faultRenamed = "it was renamed to " // and the name
+	faultDown    = "it was set down"
+	faultBridge  = "it was taken out of bridge " // and the bridge
+)
+
 // steps does one thing after another until one goes wrong.
 type steps struct {
-	name    string
-	changed bool
-	err     error
+	finding
+	name string
+	err  error
 }
 
 func (s *steps) do(op string, needed bool, f func() error) {

@@ -132,15 +132,15 @@ func (t *tap) replaceQueue(fd int) error {
 	return nil
 }
 
-// settle makes the interface be as o says and tells whether there was anything to do.
-func (t *tap) settle(o Options) (changed bool, err error) {
+// settle makes the interface be as o says and tells what was not.
+func (t *tap) settle(o Options) (was finding, err error) {
 	fell := t.fell.Swap(false)
-	e := t.queue.Load().control(func(fd int) { changed, err = t.port.settle(fd, o, fell) })
+	e := t.queue.Load().control(func(fd int) { was, err = t.port.settle(fd, o, fell) })
 	if e != nil {
-		return false, &Error{"set up device", o.Name, e}
+		return was, &Error{"set up device", o.Name, e}
 	}
 	t.index.Store(int64(t.port.index))
-	return changed, err
+	return was, err
 }
 
 func (t *tap) Name() string       { return t.opt.Load().Name }
