@@ -75,6 +75,7 @@ var flagValues = []struct {
 	{"*", "vni", vniNumbers},
 	{"fdb flush", "port", portNames},
 	{"fdb flush", "mac", fdbAddresses},
+	{"events", "topics", wordsOf(topicWords()...)},
 	{"log", "level", wordsOf("error", "warn", "info", "debug")},
 	{"wait", "for", waitConditions},
 	{"init", "address", wordsOf("auto", "none")},

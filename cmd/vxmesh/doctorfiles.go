@@ -117,7 +117,7 @@ func (p *patient) stateModes() (found []finding) {
 				"%s can be read by others than its owner (%04o)", path, mode)
 			found = append(found, p.withMode(f, path, 0o600))
 		}
-		if uid, ok := p.sys.owner(info); ok && p.sys.euid >= 0 && p.node == nil && uid != p.sys.euid {
+		if uid, ok := p.sys.owner(info); ok && p.sys.euid > 0 && p.node == nil && uid != p.sys.euid {
 			found = append(found, warn(fmt.Sprintf("run vxmesh as user %d, or chown the file", uid),
 				"%s belongs to user %d, and this is user %d", path, uid, p.sys.euid))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,28 +11,59 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
+// allTopics is the word for every topic.
+const allTopics = "all"
+
 func newEventsCmd(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:     "events [NETWORK]",
-		Short:   "Show what changes while it changes",
-		Example: "  vxmesh events\n  vxmesh events --json",
+	var topics []string
+	cmd := &cobra.Command{
+		Use:   "events [NETWORK]",
+		Short: "Show what changes while it changes",
+		Example: "  vxmesh events\n  vxmesh events --topics state,log\n" +
+			"  vxmesh events --json --topics all > monday.ndjson; vxmesh tui --replay monday.ndjson",
 		Long: "Shows every change of the FDB, of peers, VTEPs, devices and the config while it happens.\n" +
 			"With --json each line is an object, the first a snapshot of everything, and the\n" +
-			"counters come once a second.",
+			"counters come once a second. A recording for vxmesh tui --replay wants --topics all.",
 		Args: orNetwork,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.client()
 			if err != nil {
 				return err
 			}
-			events := c.Events(cmd.Context())
+			events := c.EventsOf(cmd.Context(), control.EventOptions{Topics: eventTopics(topics)})
 			return follow(cmd.Context(), cmd.OutOrStdout(), g.json, events, eventText)
 		},
 	}
+	cmd.Flags().StringSliceVar(&topics, "topics", nil,
+		"only these: "+strings.Join(topicWords(), ", ")+" (default: state, stats and fdb)")
+	return cmd
 }
 
-// eventText is an event on one line; "" for the counters, which would bury everything else.
+// topicWords are what --topics takes.
+func topicWords() []string {
+	names := []string{allTopics}
+	for _, t := range control.Topics() {
+		names = append(names, string(t))
+	}
+	return names
+}
+
+// eventTopics makes topics of their names; the node knows which there are.
+func eventTopics(names []string) (topics []control.Topic) {
+	for _, name := range names {
+		if name == allTopics {
+			return control.Topics()
+		}
+		topics = append(topics, control.Topic(name))
+	}
+	return topics
+}
+
+// eventText is an event on one line; "" for what comes by the clock, which would bury everything else.
 func eventText(e control.Event) string {
+	if e.Record != nil {
+		return recordText(*e.Record)
+	}
 	what := eventDetail(e)
 	if what == "" {
 		return ""
@@ -45,10 +77,8 @@ func eventText(e control.Event) string {
 
 func eventDetail(e control.Event) string {
 	switch {
-	case e.Type == control.EventSnapshot && e.Status != nil && e.FDB != nil:
-		return fmt.Sprintf("%s is %s, %s, %s", e.Status.Network, e.Status.State,
-			plural(len(e.Status.Segments), "segment", "segments"),
-			plural(len(e.FDB.Entries), "entry", "entries"))
+	case (e.Type == control.EventSnapshot || e.Type == control.EventStatus) && e.Status != nil:
+		return networkText(e.Status, e.FDB)
 	case e.Entry != nil:
 		return entryText(e.Entry, e.From)
 	case e.VTEP != nil:
@@ -75,10 +105,19 @@ func eventDetail(e control.Event) string {
 		return withReason(plural(e.Count, "address", "addresses")+" not learned", e.Reason)
 	case e.Type == control.EventReload:
 		return withReason("refused", e.Reason)
-	case e.Type == control.EventStats:
+	case e.Type == control.EventStats, e.Type == control.EventPeers:
 		return ""
 	}
 	return withReason("-", e.Reason) // of a newer node
+}
+
+// networkText says how the network is; fdb may be nil.
+func networkText(s *control.Status, fdb *control.FDB) string {
+	text := fmt.Sprintf("%s is %s, %s", s.Network, s.State, plural(len(s.Segments), "segment", "segments"))
+	if fdb != nil {
+		text += ", " + plural(len(fdb.Entries), "entry", "entries")
+	}
+	return text
 }
 
 // memberEventText says what became of a member.

@@ -66,6 +66,33 @@ func TestEventsJSON(t *testing.T) {
 	}
 }
 
+// TestEventsOfTopics shows what is asked for, and says which topics there are.
+func TestEventsOfTopics(t *testing.T) {
+	n := controltest.New()
+	socket := n.Serve(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &cancelAfter{n: 2, cancel: cancel}
+	out.onLine = func() {
+		n.Events.Publish(control.Event{Type: control.EventFDBFlushed, Count: 3}) // of another topic
+		n.Events.Publish(control.Event{Type: control.EventReload, Reason: "no"})
+	}
+	args := []string{"events", "--topics", "state", "--socket", socket}
+	if code := new(globals).run(ctx, args, nil, out, out); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if got := out.String(); strings.Contains(got, "fdb") || !strings.Contains(got, "refused: no") {
+		t.Errorf("got %s", got)
+	}
+	r := vxmesh(t, "events", "--topics", "peer", "--socket", socket)
+	if r.code != exitUsage || !strings.Contains(r.errOut, `there is no topic "peer"; did you mean "peers"?`) {
+		t.Errorf("%+v", r)
+	}
+	if got := eventTopics([]string{"fdb", "all"}); len(got) != len(control.Topics()) {
+		t.Errorf("all is %v", got)
+	}
+}
+
 // TestEventsOfANodeThatLeaves ends with the code that says so.
 func TestEventsOfANodeThatLeaves(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "home.sock")
@@ -92,6 +119,10 @@ func TestEventText(t *testing.T) {
 		{
 			control.Event{Type: control.EventSnapshot, Status: &status, FDB: &fdb},
 			"snapshot      home is degraded, 1 segment, 4 entries",
+		},
+		{
+			control.Event{Type: control.EventStatus, Status: &status},
+			"status        home is degraded, 1 segment",
 		},
 		{
 			control.Event{Type: control.EventFDBLearned, VNI: 4242, Entry: &learned},

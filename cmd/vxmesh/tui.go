@@ -39,7 +39,7 @@ func newTUICmd(g *globals) *cobra.Command {
 			"and works over SSH. Keys are shown by ?, and can be changed in ~/.config/vxmesh/tui.toml:\n" +
 			"[keys], an action of --keys = its keys.",
 		Example: "  vxmesh tui\n  vxmesh tui home --screen peers\n  vxmesh tui --demo\n" +
-			"  vxmesh events --json > monday.ndjson; vxmesh tui --replay monday.ndjson",
+			"  vxmesh events --json --topics all > monday.ndjson; vxmesh tui --replay monday.ndjson",
 		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
