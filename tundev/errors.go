@@ -56,7 +56,7 @@ func causef(kind error, format string, args ...any) error {
 
 // kind is that of the device which could not be created.
 func (e *Error) kind() string {
-	if e.Op == "create tun device" {
+	if e.Op == (Options{Kind: TUN}).create() {
 		return string(TUN)
 	}
 	return string(TAP)

@@ -70,12 +70,7 @@ func (o Options) checkAddresses() error {
 }
 
 // create is the verb and object for an error.
-func (o Options) create() string {
-	if o.Kind == TUN {
-		return "create tun device"
-	}
-	return "create tap device"
-}
+func (o Options) create() string { return "create " + string(o.Kind) + " device" }
 
 // checkName keeps to what Linux takes for an interface's name, without the % that would make it a
 // pattern to be numbered.

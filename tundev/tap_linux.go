@@ -47,11 +47,14 @@ type tap struct {
 // adopted one stays, without what was added to it.
 func Open(o Options) (Device, error) {
 	o, err := o.complete()
+	if err == nil && o.Kind != TAP && o.Kind != TUN {
+		err = causef(ErrInvalid, "the kernel has no device of kind %s", o.Kind)
+	}
 	if err != nil {
 		return nil, &Error{o.create(), o.Name, err}
 	}
 	if o.Kind == TUN {
-		return openTUN(o, func(o Options) (lower, error) { return openTAP(o) })
+		return openKernelTUN(o)
 	}
 	t, err := openTAP(o)
 	if err != nil {

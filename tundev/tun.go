@@ -64,7 +64,7 @@ type tun struct {
 }
 
 // openTUN opens the system's device and puts a station on it.
-func openTUN(o Options, open func(Options) (lower, error)) (Device, error) {
+func openTUN(o Options, open func(Options) (lower, error)) (*tun, error) {
 	t := &tun{
 		log: o.Log, mac: o.MAC, station: station.New(o.MAC), start: time.Now(),
 		kick: make(chan struct{}, 1), watchers: make(map[netip.Addr]chan ether.MAC),

@@ -21,8 +21,19 @@ import (
 // maxRoutes bounds how many routes through the device are looked at.
 const maxRoutes = 4096
 
+// A kernelTUN is a tun whose lower device is the kernel's, which can be waited for together with others.
+type kernelTUN struct{ *tun }
+
+func openKernelTUN(o Options) (Device, error) {
+	t, err := openTUN(o, func(o Options) (lower, error) { return openTAP(o) })
+	if err != nil {
+		return nil, err
+	}
+	return kernelTUN{t}, nil
+}
+
 // Descriptor is readable when ReadFrame has a frame.
-func (t *tun) Descriptor() *wait.Descriptor { return t.lower.(*tap).Descriptor() }
+func (t kernelTUN) Descriptor() *wait.Descriptor { return t.lower.(*tap).Descriptor() }
 
 func (t *tap) wake() {
 	q := t.queue.Load()

@@ -2,8 +2,8 @@
 // Ethernet host of the program's own, that keeps its name, address and bridge for as long as the program
 // runs.
 //
-// Use [Open] where frames have to enter or leave this machine's network stack; tests that need no
-// kernel use tundevtest instead. On a [Device] one goroutine reads, any number write, and the rest
+// Use [Open] where frames have to enter or leave this machine's network stack, [OpenHost] where they do
+// those of another; tests that need no stack at all use tundevtest instead. On a [Device] one goroutine reads, any number write, and the rest
 // may be called from anywhere at any time.
 package tundev
 
@@ -87,9 +87,12 @@ const (
 	TUN Kind = "tun" // an IP device; what Ethernet needs beside, the program does itself
 )
 
+// Userspace is the kind of a [Host]: no interface of the system's, but a stack of the program's own.
+const Userspace Kind = "userspace"
+
 // Options is what [Open] makes a device of.
 type Options struct {
-	Kind      Kind           // "" is [TAP]
+	Kind      Kind           // "" is [TAP]; for [OpenHost] it is [Userspace]
 	Name      string         // 1-15 bytes, required
 	MTU       int            // bytes of IP packet, 576-9000; 0 is 1500
 	MAC       ether.MAC      // required; see [StableMAC]

@@ -46,7 +46,11 @@ func Open(o Options) (Device, error) {
 	if err != nil {
 		return nil, &Error{o.create(), o.Name, err}
 	}
-	return openTUN(o, openWireguard)
+	t, err := openTUN(o, openWireguard)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // A wireguard is the lower device of systems with layer-3 tunnels only: macOS's utun, Windows's Wintun,
