@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -10,32 +11,54 @@ import (
 	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
-// helpTemplate is what --help prints: what the command does, and examples before everything else,
-// because most people look for the line to copy.
-const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}
+// help prints what --help does: what the command does, and examples before everything else, because
+// most people look for the line to copy. It is no template, because a program with text/template in it
+// has to keep every exported method of every type, which is some megabytes.
+func help(cmd *cobra.Command, _ []string) {
+	out := cmd.OutOrStdout()
+	if about := strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)); about != "" {
+		_, _ = fmt.Fprintf(out, "%s\n\n", about)
+	}
+	if cmd.HasExample() {
+		_, _ = fmt.Fprintf(out, "Examples:\n%s\n\n", cmd.Example)
+	}
+	_, _ = io.WriteString(out, usageText(cmd))
+}
 
-{{end}}{{if .HasExample}}Examples:
-{{.Example}}
+// usage prints the rest of the help.
+func usage(cmd *cobra.Command) error {
+	_, err := io.WriteString(cmd.OutOrStderr(), usageText(cmd))
+	return err
+}
 
-{{end}}{{.UsageString}}`
-
-// usageTemplate is the rest of the help: the form of the command, what is below it, its flags.
-const usageTemplate = `Usage:{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} COMMAND
-
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-Flags of every command:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if not .HasParent}}
-
-More help: vxmesh help COMMAND, or one of these topics
-  vxmesh help exit-codes|filters|json|environment|paths{{end}}
-`
+// usageText is the form of the command, what is below it, its flags.
+func usageText(cmd *cobra.Command) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
+	line("Usage:")
+	if cmd.Runnable() {
+		line("  %s", cmd.UseLine())
+	}
+	if cmd.HasAvailableSubCommands() {
+		line("  %s COMMAND\n\nCommands:", cmd.CommandPath())
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				line("  %-*s %s", c.NamePadding(), c.Name(), c.Short)
+			}
+		}
+	}
+	if cmd.HasAvailableLocalFlags() {
+		line("\nFlags:\n%s", strings.TrimRight(cmd.LocalFlags().FlagUsages(), " \n"))
+	}
+	if cmd.HasAvailableInheritedFlags() {
+		line("\nFlags of every command:\n%s", strings.TrimRight(cmd.InheritedFlags().FlagUsages(), " \n"))
+	}
+	if !cmd.HasParent() {
+		line("\nMore help: vxmesh help COMMAND, or one of these topics")
+		line("  vxmesh help %s", strings.Join(topicNames(), "|"))
+	}
+	return b.String()
+}
 
 // shortHelp is what `vxmesh` alone prints: how to begin, and where the rest is.
 const shortHelp = `%s

@@ -113,8 +113,8 @@ func newRootCmd(g *globals) *cobra.Command {
 		RunE:             func(cmd *cobra.Command, _ []string) error { return runAlone(cmd, g) },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // newCompletionCmd says more
-	root.SetHelpTemplate(helpTemplate)
-	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpFunc(help)
+	root.SetUsageFunc(usage)
 	flags := root.PersistentFlags()
 	flags.StringVarP(&g.network, "network", "n", "", "the network, where there are several ($VXMESH_NETWORK)")
 	flags.StringVar(&g.socket, "socket", "", "path of the control socket ($VXMESH_SOCKET)")
