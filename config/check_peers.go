@@ -96,6 +96,9 @@ func (d *document) checkEndpointAddr(path string, a netip.Addr, segments []Segme
 	}
 	inside := func(p netip.Prefix) bool { return p.Contains(a.Unmap()) }
 	for i := range segments {
+		if !segments[i].Device.Kind.IsSystems() {
+			continue
+		}
 		if k := slices.IndexFunc(segments[i].Device.Addresses, inside); k >= 0 {
 			d.report(path, "a peer is reached through the underlay",
 				"%s would be routed into the device of VNI %d, which has %s",

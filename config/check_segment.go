@@ -68,9 +68,9 @@ func (d *document) checkDevice(path string, dev *Device) {
 	if dev.Kind == KindNone && len(dev.Addresses) > 0 {
 		d.report(path+".addresses", "", `kind "none" has no device to give them to`)
 	}
-	if dev.Kind == KindTUN && len(dev.Addresses) == 0 {
+	if (dev.Kind == KindTUN || dev.Kind == KindUserspace) && len(dev.Addresses) == 0 {
 		d.report(path+".kind", `add addresses = ["10.42.0.11/24"], for example, or ["auto"]`,
-			`a device of kind "tun" is a host, and this one has no addresses`)
+			`a device of kind %q is a host, and this one has no addresses`, dev.Kind)
 	}
 	for i, p := range dev.Addresses {
 		if why, hint := refuseAddress(p, dev.MTU); why != "" {

@@ -52,7 +52,7 @@ func (d *document) checkRemote(path string, r VTEP, c *Config, s *Segment) {
 		return
 	}
 	inside := func(p netip.Prefix) bool { return p.Contains(a) }
-	if i := slices.IndexFunc(s.Device.Addresses, inside); i >= 0 {
+	if i := slices.IndexFunc(s.Device.Addresses, inside); i >= 0 && s.Device.Kind.IsSystems() {
 		d.report(path, "a VTEP is reached through the underlay",
 			"%s would be routed into its own device, which has %s", a, s.Device.Addresses[i])
 		return
@@ -113,7 +113,7 @@ func (d *document) checkUnderlay(path string, c *Config, v *VXLAN) {
 		d.report(path+".interface", "", "%q is not an interface name", v.Interface)
 		return
 	}
-	own := func(s Segment) bool { return s.Device.Name == v.Interface }
+	own := func(s Segment) bool { return s.Device.Kind.IsSystems() && s.Device.Name == v.Interface }
 	if slices.ContainsFunc(c.Segments, own) {
 		d.report(path+".interface", "name the interface of the underlay",
 			"%q is a segment's own device", v.Interface)

@@ -14,6 +14,10 @@ const (
 	KindNone      DeviceKind = "none"      // a relay or hub
 )
 
+// IsSystems reports whether such a device is an interface of the system: it takes rights to make, and the
+// system routes packets into it.
+func (k DeviceKind) IsSystems() bool { return k == KindTAP || k == KindTUN }
+
 func (DeviceKind) values() []string { return []string{"tap", "tun", "userspace", "none"} }
 
 // SourcePort is how the outer UDP source port of the plain leg is chosen.

@@ -71,9 +71,6 @@ func readAll(r io.Reader) ([]byte, error) {
 // once, as an [Errors], and then gives no Config.
 func Parse(name string, text []byte) (*Config, error) {
 	d, cfg := parse(name, text)
-	if cfg != nil {
-		d.checkUnbuilt(cfg)
-	}
 	return d.result(cfg)
 }
 

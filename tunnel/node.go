@@ -266,8 +266,8 @@ func (n *Node) self(segments []*segment) self {
 		links: make(map[int]string, len(segments)), listens: append(n.sockets.addrs(), n.mesh.addrs()...),
 	}
 	for _, s := range segments {
-		if index := n.routes.index(s.dev.Name()); index != 0 {
-			me.links[index] = s.dev.Name()
+		if index := n.routes.index(s.link()); index != 0 {
+			me.links[index] = s.link()
 		}
 	}
 	return me

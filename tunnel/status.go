@@ -115,13 +115,23 @@ func (s *segment) deviceStatus() control.Device {
 	if !s.dev.State().Up {
 		d.State = "down"
 	}
-	has := addressesOf(d.Name)
+	has := addressesOf(s.link())
 	for _, a := range *s.own.Load() {
 		if has == nil || has[a] {
 			d.Addresses = append(d.Addresses, a.String())
 		}
 	}
 	return d
+}
+
+// link is the name of the system's interface that the device is, "" when it is none.
+func (s *segment) link() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.options.Device.Kind == tundev.Userspace {
+		return ""
+	}
+	return s.dev.Name()
 }
 
 // kind is the kind of the device, as the config calls it.

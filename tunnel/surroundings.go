@@ -107,7 +107,7 @@ func (s *surroundings) ignores(i netmon.Interface) bool {
 		seg.mu.Lock()
 		bridge := seg.options.Device.Bridge
 		seg.mu.Unlock()
-		if i.Name == seg.dev.Name() || i.Name == bridge {
+		if i.Name == seg.link() || i.Name == bridge {
 			return true
 		}
 	}

@@ -82,7 +82,7 @@ func interfacePrefixes(cfg *config.Config) (out []netip.Prefix) {
 // offered reports whether the addresses of an interface may be told to others.
 func offered(cfg *config.Config, name string) bool {
 	for _, s := range cfg.Segments {
-		if name == s.Device.Name || name == s.Device.Bridge {
+		if s.Device.Kind.IsSystems() && name == s.Device.Name || name == s.Device.Bridge {
 			return false
 		}
 	}

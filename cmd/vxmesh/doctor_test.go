@@ -229,6 +229,15 @@ var doctorCases = []struct {
 	{"no IPv6", "sysctls fail IPv6 is off", func(m *machine, _ *patient) {
 		m.files["/proc/sys/net/ipv6/conf/all/disable_ipv6"] = "1\n"
 	}},
+	{"userspace needs no tun", "permissions ok", func(m *machine, p *patient) {
+		delete(m.files, tunPath)
+		m.files["/proc/self/status"] = "CapEff:\t0000000000000000\n"
+		userspaceOnly(p)
+	}},
+	{"userspace needs no IPv6", "sysctls ok nothing is in the way", func(m *machine, p *patient) {
+		m.files["/proc/sys/net/ipv6/conf/all/disable_ipv6"] = "1\n"
+		userspaceOnly(p)
+	}},
 	{"no unit", "service skip no systemd unit", nil},
 	{"unit failed", "service fail has failed (exit-code)", func(m *machine, _ *patient) {
 		unit(m, "ActiveState=failed\nUnitFileState=enabled\nResult=exit-code\n")
@@ -277,6 +286,12 @@ func member(p *patient, until time.Time) {
 		if p.members[i].Self {
 			p.members[i].NotAfter = until
 		}
+	}
+}
+
+func userspaceOnly(p *patient) {
+	for i := range p.cfg.Segments {
+		p.cfg.Segments[i].Device.Kind = config.KindUserspace
 	}
 }
 

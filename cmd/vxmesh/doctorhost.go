@@ -199,7 +199,8 @@ func (p *patient) ipv6Off() (found []finding) {
 		return nil
 	}
 	for _, s := range p.cfg.Segments {
-		if !slices.ContainsFunc(s.Device.Addresses, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		is6 := func(a netip.Prefix) bool { return a.Addr().Is6() }
+		if !s.Device.Kind.IsSystems() || !slices.ContainsFunc(s.Device.Addresses, is6) {
 			continue
 		}
 		for _, name := range []string{"all", s.Device.Name} {

@@ -103,16 +103,20 @@ func deviceFindings(d control.Device, want *config.Segment) (found []finding) {
 	if want == nil {
 		return nil
 	}
+	mend := func(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+	if d.Kind == string(config.KindUserspace) { // no command of the system's knows it
+		mend = func(string, ...any) string { return "vxmesh reload" }
+	}
 	if b := want.Device.Bridge; b != "" && d.Bridge != b {
-		found = append(found, fail(fmt.Sprintf("ip link set %s master %s", d.Name, b), "%s is not in bridge %s", d.Name, b))
+		found = append(found, fail(mend("ip link set %s master %s", d.Name, b), "%s is not in bridge %s", d.Name, b))
 	}
 	if m := int(want.Device.MTU); m != 0 && d.MTU != m {
-		found = append(found, warn(fmt.Sprintf("ip link set %s mtu %d", d.Name, m),
+		found = append(found, warn(mend("ip link set %s mtu %d", d.Name, m),
 			"%s has an MTU of %d, and the config says %d", d.Name, d.MTU, m))
 	}
 	for _, a := range want.Device.Addresses {
 		if a.IsValid() && !slices.Contains(d.Addresses, a.String()) {
-			found = append(found, fail(fmt.Sprintf("ip addr add %s dev %s", a, d.Name), "%s does not have %s", d.Name, a))
+			found = append(found, fail(mend("ip addr add %s dev %s", a, d.Name), "%s does not have %s", d.Name, a))
 		}
 	}
 	return found

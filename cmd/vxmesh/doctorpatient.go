@@ -167,10 +167,10 @@ func (p *patient) ports() []uint16 {
 	return out
 }
 
-// devices reports whether the node makes devices, which takes rights.
+// devices reports whether the node makes interfaces of the system's, which takes rights.
 func (p *patient) devices() bool {
 	return p.cfg != nil && slices.ContainsFunc(p.cfg.Segments, func(s config.Segment) bool {
-		return s.Device.Kind != config.KindNone
+		return s.Device.Kind.IsSystems()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/userspace"
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/session"
@@ -23,6 +24,7 @@ func engineOptions(cfg *config.Config, id *nodeIdentity) tunnel.Options {
 			Watch: true, LAN: cfg.Discovery.LAN, Portmap: cfg.Discovery.Portmap,
 			Offered: func(name string) bool { return offered(cfg, name) },
 		},
+		OpenDevice: openDevice,
 	}
 	for i := range cfg.Segments {
 		o.Segments = append(o.Segments, segmentOptions(&cfg.Segments[i], cfg.Peers))
@@ -98,7 +100,17 @@ func nodeName(cfg *config.Config) string {
 }
 
 // kinds are the config's words for the devices that the system has.
-var kinds = map[config.DeviceKind]tundev.Kind{config.KindTAP: tundev.TAP, config.KindTUN: tundev.TUN}
+var kinds = map[config.DeviceKind]tundev.Kind{
+	config.KindTAP: tundev.TAP, config.KindTUN: tundev.TUN, config.KindUserspace: tundev.Userspace,
+}
+
+// openDevice opens a device of any kind: only programs that want a stack of their own link one.
+func openDevice(o tundev.Options) (tundev.Device, error) {
+	if o.Kind == tundev.Userspace {
+		return userspace.Open(o)
+	}
+	return tundev.Open(o)
+}
 
 func segmentOptions(s *config.Segment, peers []config.Peer) tunnel.SegmentOptions {
 	o := tunnel.SegmentOptions{
