@@ -43,7 +43,7 @@ func newSegment(t *testing.T, mtu int) segment {
 }
 
 // open opens a device that is closed at the end of the test.
-func open(t *testing.T, mac ether.MAC, mtu int, addrs []netip.Prefix) *userspace.Device {
+func open(t testing.TB, mac ether.MAC, mtu int, addrs []netip.Prefix) *userspace.Device {
 	t.Helper()
 	d, err := userspace.Open(tundev.Options{MTU: mtu, MAC: mac, Addresses: addrs})
 	if err != nil {
@@ -77,6 +77,25 @@ func carry(t *testing.T, from, to tundev.Device) {
 	}()
 }
 
+func need(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(soon); !ok(); <-tick.C {
+		if time.Now().After(limit) {
+			t.Fatal("it does not happen")
+		}
+	}
+}
+
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
@@ -85,6 +104,7 @@ func within(t *testing.T) context.Context {
 }
 
 func TestPing(t *testing.T) {
+	t.Parallel()
 	s := newSegment(t, 9000)
 	for _, to := range []string{"10.0.0.2", "fd00::2", "::ffff:10.0.0.2", "fe80::fc00:ff:fe00:2"} {
 		for _, size := range []int{0, 56, 8900, 20000, userspace.MaxPing} {
@@ -106,6 +126,7 @@ func TestPing(t *testing.T) {
 
 // TestTCP: 10 MB each way at once, and each side's end is the other's.
 func TestTCP(t *testing.T) {
+	t.Parallel()
 	s := newSegment(t, 1500)
 	for _, at := range []string{"10.0.0.2:7", "[fd00::2]:7"} {
 		l, err := s.b.Listen("tcp", ":7")
@@ -150,6 +171,7 @@ func TestTCP(t *testing.T) {
 
 // TestUDP: datagrams of every size come as they were, from who sent them.
 func TestUDP(t *testing.T) {
+	t.Parallel()
 	s := newSegment(t, 1500)
 	p, err := s.b.ListenPacket("udp", ":53")
 	if err != nil {

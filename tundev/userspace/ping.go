@@ -14,6 +14,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/vxmesh/vxmesh/tundev"
 )
 
 const (
@@ -29,6 +31,9 @@ func (d *Device) Ping(ctx context.Context, to netip.Addr, size int) (rtt time.Du
 	to = to.Unmap().WithZone("")
 	if !to.IsValid() || size < 0 || size > MaxPing {
 		return 0, fmt.Errorf("ping %s with %d bytes: 0 to %d are possible", to, size, MaxPing)
+	}
+	if d.stack.link.isClosed() {
+		return 0, fmt.Errorf("ping %s: %w", to, tundev.ErrClosed)
 	}
 	if rtt, err = d.stack.ping(ctx, to, size); err != nil {
 		return 0, fmt.Errorf("ping %s: %w", to, err)
@@ -50,7 +55,7 @@ func (s *ipStack) ping(ctx context.Context, to netip.Addr, size int) (time.Durat
 		return 0, causeOf(err)
 	}
 	defer ep.Close()
-	if err := ep.Connect(tcpip.FullAddress{NIC: nic, Addr: address(to)}); err != nil {
+	if err := ep.Connect(fullAddress(netip.AddrPortFrom(to, 0))); err != nil {
 		return 0, causeOf(err)
 	}
 	request := echo(to, size)
@@ -62,7 +67,7 @@ func (s *ipStack) ping(ctx context.Context, to netip.Addr, size int) (time.Durat
 		select {
 		case <-readable:
 		case <-s.link.done:
-			return 0, causeOf(&tcpip.ErrClosedForReceive{})
+			return 0, tundev.ErrClosed
 		case <-ctx.Done():
 			return 0, fmt.Errorf("no answer: %w", ctx.Err())
 		}
