@@ -103,10 +103,8 @@ func run(ctx context.Context, o options) error {
 	defer os.RemoveAll(work)
 	if o.binary == "" {
 		o.binary = filepath.Join(work, "vxmesh")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", o.binary, "./cmd/vxmesh")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build vxmesh: %w\n%s", err, out)
+		if err := goBuild(ctx, o.binary, "./cmd/vxmesh"); err != nil {
+			return err
 		}
 	}
 	r := newReport(o)
@@ -126,6 +124,16 @@ func run(ctx context.Context, o options) error {
 		return r.writeJSON(os.Stdout)
 	}
 	return r.writeTable(os.Stdout)
+}
+
+// goBuild builds a program of this repository.
+func goBuild(ctx context.Context, file, pkg string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", file, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+	}
+	return nil
 }
 
 // checkNFT looks for the tool that counts and loses packets, where that is wanted.

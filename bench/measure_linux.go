@@ -39,6 +39,9 @@ func measureEach(
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
+		if !m.fits(p) {
+			continue
+		}
 		progress("round %d of %d: %s: %s", round+1, o.rounds, m.Name, p.name)
 		err := measure(o, p, m, round, r)
 		if err != nil {

@@ -20,6 +20,8 @@ type metric struct {
 
 	// withCPU also records the processor time that the measurement cost.
 	withCPU bool
+	// toStack and fromStack say that it can be measured where that end has a stack of its own.
+	toStack, fromStack bool
 	// onWire makes the figure the share of the payload in the bytes of the cable's packets.
 	onWire bool
 	// measure returns the figure and the payload bytes that arrived.
@@ -27,12 +29,20 @@ type metric struct {
 }
 
 var metrics = []metric{
-	{Name: "TCP, one stream", Unit: "Gbit/s", withCPU: true, measure: tcp(1)},
-	{Name: "TCP, four streams", Unit: "Gbit/s", measure: tcp(4)},
+	{
+		Name: "TCP, one stream", Unit: "Gbit/s", toStack: true, fromStack: true, withCPU: true,
+		measure: tcp(1),
+	},
+	{Name: "TCP, four streams", Unit: "Gbit/s", toStack: true, fromStack: true, measure: tcp(4)},
 	{Name: "UDP, 1300 bytes", Unit: "Gbit/s", measure: udp},
 	{Name: "frames of 64 bytes", Unit: "kpps", measure: smallFrames},
-	{Name: "ping", Unit: "µs", measure: ping},
+	{Name: "ping", Unit: "µs", toStack: true, measure: ping},
 	{Name: "TCP payload in the cable's bytes", Unit: "%", onWire: true, measure: steadyTCP},
+}
+
+// fits reports whether the metric can be measured of a pair.
+func (m *metric) fits(p *pair) bool {
+	return (m.fromStack || !p.from.stack) && (m.toStack || !p.to.stack)
 }
 
 // cpuPerGB is derived from the metrics that have withCPU. It is of the endpoints' programs on both
@@ -77,7 +87,11 @@ func (p *pair) iperf(length time.Duration, args string) (value, bytes float64, e
 	if err != nil {
 		return 0, 0, err
 	}
-	line := fmt.Sprintf("iperf3 -J -c %s -t %.0f %s", p.to.inner(), length.Seconds(), args)
+	at := p.to.inner()
+	if p.from.stack {
+		at = fmt.Sprintf("127.0.0.1 -p %d", forwardPort)
+	}
+	line := fmt.Sprintf("iperf3 -J -c %s -t %.0f %s", at, length.Seconds(), args)
 	client, err := p.from.ns.Start(netns.StartOptions{Args: strings.Fields(line)})
 	if err != nil {
 		return 0, 0, err

@@ -24,12 +24,14 @@ type host struct {
 	n        int              // 1 or 2
 	dir      string           // the files of its endpoint
 	kind     string           // of the device of vxmesh; "" is a TAP
+	stack    bool             // its endpoint has a stack of its own, and there is no device
 	programs []*netns.Process // none where the kernel is the endpoint
 }
 
 func (h *host) outer() string { return fmt.Sprintf("192.0.2.%d", h.n) }
 func (h *host) inner() string { return fmt.Sprintf("10.42.0.%d", h.n) }
 func (h *host) other() string { return fmt.Sprintf("192.0.2.%d", 3-h.n) }
+func (h *host) far() string   { return fmt.Sprintf("10.42.0.%d", 3-h.n) }
 
 // A network is two hosts and the cable between them.
 //

@@ -98,7 +98,8 @@ func loadAverage() (load float64) {
 // describe adds a pair whose endpoints are up.
 func (r *report) describe(p *pair, version string) {
 	t := p.tunnel
-	r.Pairs = append(r.Pairs, description{p.name, t.layer, p.from.mtu(), t.seal, version})
+	mtu := max(p.from.mtu(), p.to.mtu()) // an end with a stack of its own has no device
+	r.Pairs = append(r.Pairs, description{p.name, t.layer, mtu, t.seal, version})
 }
 
 // leaveOut writes down what is not measured.

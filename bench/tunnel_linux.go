@@ -51,6 +51,15 @@ var tunnels = []tunnel{
 		vxmesh: true, up: vxmeshSealedTUN,
 	},
 	{
+		pairs: []string{"vxmesh sealed -> userspace", "userspace -> vxmesh sealed"},
+		layer: 2, seal: "AES-256-GCM where the CPU has it", vxmesh: true, up: vxmeshUserspace,
+	},
+	{
+		pairs: []string{"wireguard-go -> netstack", "netstack -> wireguard-go"},
+		layer: 3, seal: "ChaCha20-Poly1305",
+		rival: true, module: wireguardModule, up: wireGuardNetstack,
+	},
+	{
 		pairs: []string{baseWireGuard}, layer: 3, seal: "ChaCha20-Poly1305",
 		rival: true, module: wireguardModule, up: wireGuard,
 	},

@@ -114,21 +114,21 @@ func TestConfigureWireGuard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "set=1\nprivate_key=" + strings.Repeat("01", 32) + "\nlisten_port=51820\n" +
+	want := "private_key=" + strings.Repeat("01", 32) + "\nlisten_port=51820\n" +
 		"public_key=" + strings.Repeat("02", 32) + "\nendpoint=192.0.2.2:51820\n" +
 		"allowed_ip=0.0.0.0/0\n\n"
-	request := wireguardSettings(own, peer, "192.0.2.2")
-	if request != want {
-		t.Fatalf("request:\n%s\nwant:\n%s", request, want)
+	settings := wireguardSettings(own, peer, "192.0.2.2")
+	if settings != want {
+		t.Fatalf("settings:\n%s\nwant:\n%s", settings, want)
 	}
 	for answer, fine := range map[string]bool{
 		"errno=0\n\n": true, "errno=-22\n\n": false, "errno=0\n": false,
 	} {
 		socket, requests := answering(t, answer)
-		if err := configure(socket, request); (err == nil) != fine {
+		if err := configure(socket, settings); (err == nil) != fine {
 			t.Errorf("after the answer %q: %v", answer, err)
 		}
-		if got := <-requests; got != want {
+		if got := <-requests; got != "set=1\n"+want {
 			t.Errorf("it was asked:\n%s", got)
 		}
 	}

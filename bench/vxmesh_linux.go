@@ -92,7 +92,8 @@ func (h *host) startPlain(binary string) error {
 }
 
 func (h *host) writeConfig(more string) (string, error) {
-	return h.write("bench.toml", fmt.Sprintf(vxmeshConfig, h.dir, cmp.Or(h.kind, "tap"), overlay, h.inner())+more)
+	return h.write("bench.toml", fmt.Sprintf(vxmeshConfig, h.dir, cmp.Or(h.kind, "tap"), overlay, h.inner())+
+		h.offers()+more)
 }
 
 // startVxmesh joins with what is added to the common part of the file, and waits for the device.
@@ -104,6 +105,9 @@ func (h *host) startVxmesh(binary, more string) error {
 	err = h.start(binary, "join", file, "--socket", filepath.Join(h.dir, "sock"))
 	if err != nil {
 		return err
+	}
+	if h.stack {
+		return nil // there is no device to wait for
 	}
 	return netns.Eventually(startup, func() error {
 		out, err := h.ns.Run("ip -brief address show dev " + overlay + " up")

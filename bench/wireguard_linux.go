@@ -51,47 +51,58 @@ func vxlanOverWireGuard(b *builder, n *network) error {
 
 // startWireGuard leaves each host with a device of the given name and no address.
 func startWireGuard(b *builder, n *network, device string) error {
-	program, err := b.install(wireguardModule, "-X "+socketVariable+"="+b.work)
+	keys, err := wireguardKeys()
 	if err != nil {
 		return err
 	}
-	var keys [2]*ecdh.PrivateKey
-	for i := range keys {
-		if keys[i], err = ecdh.X25519().GenerateKey(rand.Reader); err != nil {
-			return err
-		}
-	}
 	for i, h := range n.hosts {
-		// Sockets are named after devices and all lie in one directory: hence a name that no
-		// other host has, which the device then loses.
-		name := fmt.Sprintf("wg-%d-%d", len(b.networks), h.n)
-		if err := h.start(program, "-f", name); err != nil {
-			return err
-		}
-		socket := filepath.Join(b.work, name+".sock")
-		err := netns.Eventually(startup, func() error {
-			return configure(socket, wireguardSettings(keys[i], keys[1-i].PublicKey(), h.other()))
-		})
-		if err != nil {
-			return fmt.Errorf("configure wireguard-go: %w%s", err, h.log())
-		}
-		if err := h.run("ip link set " + name + " name " + device); err != nil {
+		settings := wireguardSettings(keys[i], keys[1-i].PublicKey(), h.other())
+		if err := h.startWireGuard(b, device, settings); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// wireguardSettings is a request of the cross-platform userspace configuration protocol.
+func wireguardKeys() (keys [2]*ecdh.PrivateKey, err error) {
+	for i := range keys {
+		if keys[i], err = ecdh.X25519().GenerateKey(rand.Reader); err != nil {
+			return keys, err
+		}
+	}
+	return keys, nil
+}
+
+// startWireGuard leaves the host with a device of the given name and no address.
+func (h *host) startWireGuard(b *builder, device, settings string) error {
+	program, err := b.install(wireguardModule, "-X "+socketVariable+"="+b.work)
+	if err != nil {
+		return err
+	}
+	// Sockets are named after devices and all lie in one directory: hence a name that no
+	// other host has, which the device then loses.
+	name := fmt.Sprintf("wg-%d-%d", len(b.networks), h.n)
+	if err := h.start(program, "-f", name); err != nil {
+		return err
+	}
+	socket := filepath.Join(b.work, name+".sock")
+	err = netns.Eventually(startup, func() error { return configure(socket, settings) })
+	if err != nil {
+		return fmt.Errorf("configure wireguard-go: %w%s", err, h.log())
+	}
+	return h.run("ip link set " + name + " name " + device)
+}
+
+// wireguardSettings are in the words of the cross-platform userspace configuration protocol.
 func wireguardSettings(own *ecdh.PrivateKey, peer *ecdh.PublicKey, address string) string {
-	return fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=%d\n"+
+	return fmt.Sprintf("private_key=%s\nlisten_port=%d\n"+
 		"public_key=%s\nendpoint=%s:%d\nallowed_ip=0.0.0.0/0\n\n",
 		hex.EncodeToString(own.Bytes()), wireguardPort,
 		hex.EncodeToString(peer.Bytes()), address, wireguardPort)
 }
 
-// configure sends one request and reads its answer, which ends with errno=0 and an empty line.
-func configure(socket, request string) error {
+// configure asks for settings and reads the answer, which ends with errno=0 and an empty line.
+func configure(socket, settings string) error {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		return err
@@ -100,7 +111,7 @@ func configure(socket, request string) error {
 	if err := conn.SetDeadline(time.Now().Add(startup)); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(conn, request); err != nil {
+	if _, err := io.WriteString(conn, "set=1\n"+settings); err != nil {
 		return err
 	}
 	var answer strings.Builder
