@@ -41,7 +41,7 @@ func (d *downlink) carry(wait bool) error {
 		d.n.log.Debug("receive", "socket", d.sock.LocalAddr(), "err", err)
 		return nil
 	}
-	d.in.now = d.n.now()
+	d.in.now = d.n.tick()
 	for i := range datagrams {
 		from := datagrams[i].From // VTEPs are told apart without zones
 		datagrams[i].From = netip.AddrPortFrom(from.Addr().WithZone(""), from.Port())
@@ -59,9 +59,11 @@ func (d *downlink) endpoint() any { return d.sock.Conn }
 func (d *downlink) split(dg *udp.Datagram) {
 	size := dg.SegmentSize
 	if size == 0 || size >= len(dg.Data) || isSuper(dg.Data) {
+		d.n.noteReceived(dg, d.sock, max(len(dg.Data), 1))
 		d.receive(dg.Data, dg)
 		return
 	}
+	d.n.noteReceived(dg, d.sock, size)
 	for data := dg.Data; len(data) > 0; {
 		n := min(size, len(data))
 		d.receive(data[:n:n], dg)

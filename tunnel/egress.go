@@ -260,9 +260,8 @@ func (s *segment) accountPlain(m *udp.Message, w *way) {
 	bytes := len(m.Data) - w.n*vxlan.HeaderLen
 	if m.Failed > 0 {
 		bytes -= m.Failed * (w.size - vxlan.HeaderLen)
-		reason := drop.SendError
-		if udp.IsTooBig(m.Err) {
-			reason = drop.TooBig
+		reason := failure(m)
+		if reason == drop.TooBig {
 			s.node.keeper.wake() // the path's MTU is smaller than it was
 		}
 		s.dropTo(w.to, nil, reason, uint64(m.Failed))
@@ -270,5 +269,5 @@ func (s *segment) accountPlain(m *udp.Message, w *way) {
 	s.tx.add(sent, max(bytes, 0))
 	w.to.tx.add(sent, max(bytes, 0))
 	w.sock.tx.add(sent, max(bytes, 0)+sent*vxlan.HeaderLen)
-	s.captureOuterSent(m, w)
+	s.node.captureSent(m, w, s.vni)
 }

@@ -66,7 +66,7 @@ func (l *meshlink) carry(wait bool) error {
 	datagrams, err := l.reader.Read(wait)
 	l.begin()
 	defer l.end()
-	l.in.now = l.n.now()
+	l.in.now = l.n.tick()
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		return errEnded
@@ -97,6 +97,7 @@ func (l *meshlink) split(dg *udp.Datagram) {
 		size = max(len(dg.Data), 1)
 	}
 	l.sock.rx.add((len(dg.Data)+size-1)/size, len(dg.Data))
+	l.n.noteReceived(dg, l.sock, size)
 	l.way = nat.Way{Socket: l.number, Addr: dg.From}
 	for data := dg.Data; len(data) > 0; {
 		n := min(size, len(data))

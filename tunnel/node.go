@@ -33,6 +33,7 @@ type Node struct {
 	mesh     *mesh
 	resolver *resolver
 	tap      *capture.Tap
+	recorder capture.Recorder
 	vitals   vitals
 
 	// Read by every loop, replaced under mu.
@@ -223,6 +224,13 @@ func (n *Node) Close() {
 
 // now is the node's clock: monotonic, suspend included, from just before its start.
 func (n *Node) now() time.Duration { return n.options.Now() - n.start + 1 }
+
+// tick is now, for a batch of a loop: the recorder is told, too.
+func (n *Node) tick() time.Duration {
+	now := n.now()
+	n.recorder.Tick(now)
+	return now
+}
 
 // wall is the time of day, for people.
 func (n *Node) wall() time.Time { return time.Now() }

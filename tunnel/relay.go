@@ -183,14 +183,11 @@ func (f *forwarder) flush() {
 // account counts a message that was written.
 func (f *forwarder) account(m *udp.Message, w *way) {
 	if m.Failed > 0 {
-		reason := drop.SendError
-		if udp.IsTooBig(m.Err) {
-			reason = drop.TooBig
-		}
-		w.to.drops.Add(reason, uint64(m.Failed))
+		w.to.drops.Add(failure(m), uint64(m.Failed))
 	}
 	sent := w.n - m.Failed
 	w.sock.tx.add(sent, max(len(m.Data)-m.Failed*w.size, 0))
+	f.n.captureSent(m, w, 0)
 }
 
 // relay passes a datagram on that a peer wants to be passed on, or says why not.

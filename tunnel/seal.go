@@ -229,14 +229,13 @@ func (s *sender) overhead() int {
 // accountSealed counts a message to a peer that was written. Its frames were counted before.
 func (s *segment) accountSealed(m *udp.Message, w *way) {
 	if m.Failed > 0 {
-		reason := drop.SendError
-		if udp.IsTooBig(m.Err) {
-			reason = drop.TooBig
+		reason := failure(m)
+		if reason == drop.TooBig {
 			s.node.mesh.linksChanged() // the link's MTU is smaller than it was
 		}
 		s.dropTo(w.to, nil, reason, uint64(m.Failed))
 	}
 	sent := w.n - m.Failed
 	w.sock.tx.add(sent, max(len(m.Data)-m.Failed*w.size, 0))
-	s.captureOuterSent(m, w)
+	s.node.captureSent(m, w, s.vni)
 }

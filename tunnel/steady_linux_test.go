@@ -325,3 +325,31 @@ func BenchmarkUplink(b *testing.B) {
 		s.up.out.flush()
 	}
 }
+
+// BenchmarkUplinkSmall sends batches of small frames of many flows: what each of them costs.
+func BenchmarkUplinkSmall(b *testing.B) {
+	s, _, _ := stillNode(b)
+	small := tcpFrame(1, 20, false)
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		small[34]++ // a flow of its own each
+		s.up.put(offload.Header{}, small)
+		if n%32 == 31 {
+			s.up.out.flush()
+		}
+	}
+}
+
+// BenchmarkDownlinkSmall receives small frames one by one.
+func BenchmarkDownlinkSmall(b *testing.B) {
+	s, _, v := stillNode(b)
+	d := newDownlink(s.node, s.node.sockets.listening[0])
+	f := append(make([]byte, vxlan.HeaderLen), tcpFrame(1, 20, false)...)
+	vxlan.PutHeader(f, 7)
+	dg := udp.Datagram{Data: f, From: v.remote}
+	b.ReportAllocs()
+	for b.Loop() {
+		d.split(&dg)
+		d.in.flush()
+	}
+}

@@ -29,7 +29,7 @@ func (u *uplink) carry(wait bool) error {
 	n, h, err := u.s.dev.ReadFrame(u.out.room(), wait)
 	u.begin()
 	defer u.end()
-	u.out.now = u.s.node.now()
+	u.out.now = u.s.node.tick()
 	for ; err == nil; n, h, err = u.s.dev.ReadFrame(u.out.room(), false) {
 		u.forward(n, h)
 		if u.out.full() {

@@ -77,6 +77,7 @@ func (m *mesh) transmitTTL(w nat.Way, to nat.Tag, datagram []byte, ttl uint8) er
 	}
 	msg := [1]udp.Message{{To: w.Addr, Data: datagram, TTL: ttl}}
 	sock.Write(msg[:], meshMode)
+	m.captureControl(&msg[0], to, sock)
 	if msg[0].Failed == 0 {
 		sock.tx.add(1, len(datagram))
 	}

@@ -19,7 +19,7 @@ var be = binary.BigEndian
 // them.
 func appendOuterHeader(b []byte, p *Packet) []byte {
 	src, dst := p.Src.Addr().Unmap(), p.Dst.Addr().Unmap()
-	n := ether.UDPHeaderLen + len(p.Data)
+	n := ether.UDPHeaderLen + p.length()
 	if src.Is4() || dst.Is4() {
 		return appendUDP(appendIPv4(b, as4(src), as4(dst), n), p, n)
 	}

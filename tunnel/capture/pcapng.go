@@ -75,7 +75,7 @@ func appendHeader(b []byte, snaplen int) []byte {
 // blockBound is at least the length of p's block.
 func blockBound(p *Packet, snaplen int) int {
 	const overhead = packetHeader + maxOuterHeader + 4 + // with the trailing length
-		4 + len("vni=16777215 port= decision= drop=") + 3*maxWord + // comment
+		4 + len("vni=16777215 port= decision= drop= datagrams=65535") + 3*maxWord + // comment
 		8 + 4 + 2*3 // flags, end of options, padding
 	n := len(p.Data)
 	if snaplen > 0 {
@@ -97,10 +97,10 @@ func appendPacket(b []byte, p *Packet, snaplen int) []byte {
 	if p.Point == Outer {
 		b = appendOuterHeader(b, p)
 	}
-	original := len(b) - head + len(p.Data)
-	captured := original
+	original := len(b) - head + p.length()
+	captured := len(b) - head + len(p.Data)
 	if snaplen > 0 {
-		captured = min(original, snaplen)
+		captured = min(captured, snaplen)
 	}
 	b = append(b, p.Data[:max(0, captured-(len(b)-head))]...)
 	b = b[:head+captured]
@@ -130,6 +130,9 @@ func appendComment(b []byte, p *Packet) []byte {
 	b = appendWord(b, " decision=", p.Decision)
 	if p.Drop != drop.None {
 		b = appendWord(b, " drop=", p.Drop.String())
+	}
+	if p.Count > 1 {
+		b = strconv.AppendInt(append(b, " datagrams="...), int64(p.Count), 10)
 	}
 	if len(b) == text {
 		return b[:start]

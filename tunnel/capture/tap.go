@@ -5,6 +5,8 @@
 // them), "outer" (datagrams) and "dropped" (frames that went no further). Each packet carries its
 // direction and a comment with the VNI, the port, the decision and the reason of a drop.
 //
+// A [Recorder] needs nobody to listen: it keeps the headers of the last packets, always.
+//
 // A tap may be used by any number of goroutines at once. It costs one atomic load when nobody
 // listens, and a copy per listener when somebody does; it never waits for a listener. Use
 // counters, not a tap, to find out how much there is of something.
@@ -51,6 +53,10 @@ type Packet struct {
 	Time  time.Time
 	Data  []byte // an Ethernet frame or, for Outer, a UDP payload; borrowed until Put returns
 
+	// Length is that of the whole packet where Data is only its beginning; 0: it is all of it. Count is
+	// how many datagrams of that length were one message, where they are not shown one by one.
+	Length, Count int
+
 	// Outer addresses: Wireshark is shown an IP and a UDP header made from them. The addresses
 	// and ports are those on the wire; TTL, TOS and checksums are not.
 	Src, Dst netip.AddrPort
@@ -60,6 +66,9 @@ type Packet struct {
 	Decision string      // what the switch said, at most 255 bytes
 	Drop     drop.Reason // why it went no further
 }
+
+// length is that of the whole packet.
+func (p *Packet) length() int { return max(p.Length, len(p.Data)) }
 
 // A Tap is where the engine hands packets over. The zero value is ready, a nil one is never on;
 // it must not be copied.
