@@ -42,7 +42,7 @@ type Node struct {
 	hello atomic.Pointer[lan.Runner] // nil where there is none on the LAN
 
 	mu      sync.Mutex // held by Apply and Run while segments come and go
-	running *errgroup.Group
+	running *group
 	ctx     context.Context // of Run; segments that come later start under it
 	loop    *eventLoop      // of Run
 }
@@ -73,6 +73,9 @@ func New(o Options) (*Node, error) {
 	}
 	if o.Lookup == nil {
 		o.Lookup = lookup
+	}
+	if o.Guard == nil {
+		o.Guard = func() {}
 	}
 	n := &Node{
 		options: o, log: o.Log, start: o.Now(), hashSeed: rand.Uint64(), tap: new(capture.Tap),
@@ -145,7 +148,8 @@ func (n *Node) checkFamilies(o SegmentOptions) error {
 // Run carries traffic until ctx ends or a part fails. Every goroutine of the engine starts here,
 // or in [Node.Apply] while Run runs, and has ended when Run returns. A node runs once.
 func (n *Node) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	all, ctx := errgroup.WithContext(ctx)
+	g := n.guarded(all)
 	n.mu.Lock()
 	n.running, n.ctx, n.loop = g, ctx, newEventLoop(g.Go)
 	for _, sock := range n.sockets.listening {

@@ -41,6 +41,9 @@ type Options struct {
 	// Alive is called every few seconds while every loop does its work or waits for some, by one goroutine
 	// at a time; nil tells nobody.
 	Alive func()
+	// Guard is deferred by every goroutine of the engine, first of all, and so sees its panic; nil leaves that
+	// to the runtime.
+	Guard func()
 	// Lookup resolves endpoints, host:port each; nil asks the system's resolver.
 	Lookup func(ctx context.Context, endpoints []string) ([]netip.AddrPort, error)
 }

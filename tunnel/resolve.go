@@ -60,7 +60,7 @@ const lookups = 16
 
 // round looks up every name once and reports whether all were found.
 func (r *resolver) round(ctx context.Context) bool {
-	var g errgroup.Group
+	g := r.m.n.guarded(new(errgroup.Group))
 	g.SetLimit(lookups)
 	g.Go(func() error { return r.m.reflector.resolve(ctx, r.m.n) })
 	for p, wanted := range r.m.names() {

@@ -53,8 +53,11 @@ func (n *Node) lookAround(ctx context.Context) error {
 	}
 	s := &surroundings{n: n, beacon: lan.New(n.lanKey(), n.options.Mesh.Key.Public())}
 	s.monitor = netmon.New(netmon.Options{Log: n.log, Ignore: s.ignores})
-	defer s.monitor.Subscribe(s.changed)()
-	var g errgroup.Group
+	defer s.monitor.Subscribe(func(e netmon.Event) {
+		defer n.options.Guard()
+		s.changed(e)
+	})()
+	g := n.guarded(new(errgroup.Group))
 	defer func() { _ = g.Wait() }() // neither has errors
 	if o.LAN {
 		s.hello = lan.NewRunner(lan.Options{

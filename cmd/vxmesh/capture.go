@@ -26,17 +26,14 @@ func newCaptureCmd(g *globals) *cobra.Command {
 				return usageError(cmd, "say where to: -w FILE, or -w - for a pipe")
 			case o.SnapLen < 0:
 				return usageError(cmd, "--snaplen is a number of bytes, not %d", o.SnapLen)
-			case file == "-" && isTerminal(cmd.OutOrStdout()):
+			case refuseTerminal(cmd, file):
 				return usageError(cmd, "pcapng is not for a terminal; name a file or use a pipe")
 			}
 			c, err := g.client()
 			if err != nil {
 				return err
 			}
-			if file == "-" {
-				return capture(cmd, c, cmd.OutOrStdout(), o)
-			}
-			return captureToFile(cmd, c, file, o)
+			return output(cmd, file, func(w io.Writer) error { return captureTo(w, cmd, c, o) })
 		},
 	}
 	cmd.Flags().StringVarP(&file, "write", "w", "", "the file to write, - for the standard output")
@@ -45,11 +42,18 @@ func newCaptureCmd(g *globals) *cobra.Command {
 	return cmd
 }
 
-func captureToFile(
-	cmd *cobra.Command, c control.Client, name string, o control.CaptureOptions,
-) error {
+// refuseTerminal reports whether bytes that are no text would come to a terminal.
+func refuseTerminal(cmd *cobra.Command, file string) bool {
+	return (file == "" || file == "-") && isTerminal(cmd.OutOrStdout())
+}
+
+// output has write fill a file, and says how long that became; "" and - are the standard output.
+func output(cmd *cobra.Command, name string, write func(io.Writer) error) error {
+	if name == "" || name == "-" {
+		return write(cmd.OutOrStdout())
+	}
 	f := &lateFile{name: name}
-	err := capture(cmd, c, f, o)
+	err := write(f)
 	if closeErr := f.close(); err == nil {
 		err = closeErr
 	}
@@ -59,7 +63,7 @@ func captureToFile(
 	return err
 }
 
-func capture(cmd *cobra.Command, c control.Client, w io.Writer, o control.CaptureOptions) error {
+func captureTo(w io.Writer, cmd *cobra.Command, c control.Client, o control.CaptureOptions) error {
 	err := c.Capture(cmd.Context(), w, o)
 	if err == nil && cmd.Context().Err() == nil {
 		return errNodeLeft

@@ -51,6 +51,7 @@ var arguments = []argument{
 	{"hosts", 0, networkNames, false},
 	{"stats", 0, networkNames, false},
 	{"log", 0, networkNames, false},
+	{"debug profile", 0, profileKinds, false},
 	{"events", 0, networkNames, false},
 	{"reload", 0, networkNames, false},
 	{"fdb del", 0, fdbAddresses, false},
@@ -100,6 +101,14 @@ func addCompletions(root *cobra.Command, g *globals) {
 		}
 	})
 	_ = root.RegisterFlagCompletionFunc("network", g.completeFlag(networkNames))
+}
+
+// profileKinds are what can be measured.
+func profileKinds(context.Context, *globals) (names []string) {
+	for _, k := range control.ProfileKinds() {
+		names = append(names, string(k))
+	}
+	return names
 }
 
 func below(c *cobra.Command, do func(*cobra.Command)) {

@@ -16,25 +16,29 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/internal/crash"
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
 
 // A daemon is a running network: the engine, its control socket, and the file it came from.
 type daemon struct {
-	path   string
-	socket string // given on the command line; it wins over the file's
-	log    *slog.Logger
-	level  *slog.LevelVar
-	logs   *control.LogBuffer
-	stderr *logQueue
-	hub    *control.Hub
-	node   *tunnel.Node
-	id     *nodeIdentity
-	api    net.Listener
-	hup    chan os.Signal      // SIGHUP asks for a reload
-	left   chan struct{}       // this node has left the network
-	up     func(reload func()) // tells who runs us that the network is up, and how it is reloaded
+	path    string
+	network string
+	began   time.Time
+	socket  string // given on the command line; it wins over the file's
+	log     *slog.Logger
+	level   *slog.LevelVar
+	logs    *control.LogBuffer
+	stderr  *logQueue
+	hub     *control.Hub
+	node    *tunnel.Node
+	id      *nodeIdentity
+	crash   *crash.Reporter
+	api     net.Listener
+	hup     chan os.Signal      // SIGHUP asks for a reload
+	left    chan struct{}       // this node has left the network
+	up      func(reload func()) // tells who runs us that the network is up, and how it is reloaded
 
 	admin    sync.Mutex // held while a client changes who is a member
 	mu       sync.Mutex // guards what a reload changes
@@ -48,8 +52,9 @@ type daemon struct {
 // newDaemon opens everything the config asks for. On an error everything is closed again.
 func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	d = &daemon{
-		path: path, socket: socket, cfg: cfg, hub: new(control.Hub), loadedAt: time.Now(),
-		level: new(slog.LevelVar), hup: make(chan os.Signal, 1), left: make(chan struct{}, 1),
+		path: path, socket: socket, cfg: cfg, hub: new(control.Hub), loadedAt: time.Now(), began: time.Now(),
+		network: cfg.Network.Name,
+		level:   new(slog.LevelVar), hup: make(chan os.Signal, 1), left: make(chan struct{}, 1),
 		up: func(func()) {},
 	}
 	signal.Notify(d.hup, syscall.SIGHUP) // from the very start: untold, it ends the process
@@ -70,19 +75,26 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	if d.id, err = claimIdentity(cfg); err != nil {
 		return d, err
 	}
+	d.watchForCrashes()
 	if d.metrics, err = listenMetrics(cfg.Metrics.Listen); err != nil {
 		return d, err
 	}
 	d.logRenewal()
-	o := engineOptions(cfg, d.id)
-	o.Log, o.Events, o.Alive = d.log, d.hub, watchdog()
-	if o.Mesh.Membership != nil {
-		o.Mesh.Membership.Revoked = d.revoked
-	}
+	o := d.engineOptions()
 	if d.node, err = tunnel.New(o); err != nil {
 		return d, meshPortError(o.Mesh.Listen, err)
 	}
 	return d, nil
+}
+
+// engineOptions are what the engine is started with.
+func (d *daemon) engineOptions() tunnel.Options {
+	o := engineOptions(d.cfg, d.id)
+	o.Log, o.Events, o.Alive, o.Guard = d.log, d.hub, watchdog(), d.crash.Guard
+	if o.Mesh.Membership != nil {
+		o.Mesh.Membership.Revoked = d.revoked
+	}
+	return o
 }
 
 // close frees what newDaemon opened, for a daemon that is not run.
@@ -94,6 +106,7 @@ func (d *daemon) close() {
 	if d.node != nil {
 		d.node.Close()
 	}
+	d.crash.Close()
 	d.id.release()
 	d.stderr.close()
 }
@@ -117,10 +130,16 @@ func (d *daemon) run(ctx context.Context) error {
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	backend := d.backend()
-	g.Go(func() error { return d.node.Run(ctx) })
-	g.Go(func() error { return control.Serve(ctx, d.api, backend) })
-	g.Go(func() error { return d.reloadOnSignal(ctx) })
-	g.Go(func() error { return d.endOnLeave(ctx, stop) })
+	start := func(run func(context.Context) error) {
+		g.Go(func() error {
+			defer d.crash.Guard()
+			return run(ctx)
+		})
+	}
+	start(d.node.Run)
+	start(func(ctx context.Context) error { return control.Serve(ctx, d.api, backend) })
+	start(d.reloadOnSignal)
+	start(func(ctx context.Context) error { return d.endOnLeave(ctx, stop) })
 	d.mu.Lock()
 	d.metrics.serve(backend)
 	d.mu.Unlock()
@@ -138,6 +157,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.metrics.stop()
 	d.mu.Unlock()
 	d.log.Info("down", "network", d.cfg.Network.Name)
+	d.crash.Close() // not deferred: a panic is no end in order
 	return err
 }
 
@@ -171,8 +191,9 @@ func (d *daemon) backend() control.Backend {
 		AddFDB: d.node.AddFDB, DelFDB: d.node.DelFDB, FlushFDB: d.node.FlushFDB,
 		Reload:  d.reload,
 		Capture: d.node.Capture,
-		Events:  d.hub,
-		Log:     d.logs,
+		Stacks:  crash.Stacks, Packets: d.packets, Panicked: d.panicked,
+		Events: d.hub,
+		Log:    d.logs,
 	}
 }
 
@@ -182,6 +203,7 @@ func (d *daemon) status() control.Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st.Warnings = append(st.Warnings, d.rightsWarnings()...)
+	st.Warnings = append(st.Warnings, d.crashWarnings()...)
 	st.Version = thisVersion().Version
 	st.Config = control.ConfigStatus{
 		File: d.path, LoadedAt: d.loadedAt, ReloadSuccessful: d.failure == "", ReloadError: d.failure,

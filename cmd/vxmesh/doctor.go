@@ -93,6 +93,7 @@ var doctorChecks = []struct {
 	{"sysctls", checkSysctls},
 	{"peers", checkPeers},
 	{"service", checkService},
+	{"crashes", checkCrashes},
 }
 
 func newDoctorCmd(g *globals) *cobra.Command {

@@ -17,7 +17,7 @@ import (
 )
 
 // toldElsewhere are the warnings of a node that checks of their own tell.
-var toldElsewhere = []string{"certificate_expiring", "clock_implausible", "reload_failed"}
+var toldElsewhere = []string{"certificate_expiring", "clock_implausible", "reload_failed", "crashed"}
 
 // checkNode asks the node, and passes on what it warns of.
 func checkNode(_ context.Context, p *patient) []finding {

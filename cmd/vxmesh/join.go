@@ -77,6 +77,7 @@ func joinUnder(ctx context.Context, g *globals, path string, up func(reload func
 	if err != nil {
 		return joinError(err)
 	}
+	defer d.crash.Guard()
 	d.up = up
 	return joinError(d.run(ctx))
 }

@@ -216,6 +216,7 @@ func removeState(cfg *config.Config) error {
 	if !filepath.IsAbs(cfg.Security.Identity) { // first: keys that have left are good for nothing
 		names = slices.Insert(names, 0, cfg.Security.Identity)
 	}
+	names = append(names, filepath.Base(markPath(cfg, identityPath(cfg))))
 	atomicfile.Sweep(state, names...)
 	for _, name := range names {
 		if err := os.Remove(filepath.Join(state, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -43,6 +43,7 @@ var commands = []func(*globals) *cobra.Command{
 	newLogCmd,
 	newEventsCmd,
 	newCaptureCmd,
+	newDebugCmd,
 	newReloadCmd,
 	newConfigCmd,
 	newKeyCmd,

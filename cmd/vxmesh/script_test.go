@@ -10,6 +10,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(crashVar); path != "" {
+		crashDaemon(path)
+	}
 	testscript.Main(m, map[string]func(){"vxmesh": main})
 }
 

@@ -80,7 +80,7 @@ func readMark(path string) (last *Last, text []byte, err error) {
 			continue
 		}
 		if isReason(line) {
-			last.Reason = line
+			last.Reason = string(bundle.File{Text: []byte(line), Kind: bundle.Made}.Clean())
 			break
 		}
 	}

@@ -24,9 +24,12 @@ func Stacks() []byte {
 // piece of a key.
 var arguments = regexp.MustCompile(`(?m)^([^\t\n].*)\([^()\n]+\)\n\t`)
 
-// withoutArguments leaves the arguments of functions out of stacks.
+// registers are those of the processor, which the runtime prints after a fatal signal: as much a piece.
+var registers = regexp.MustCompile(`(?m)^[a-z][a-z0-9]* +0x[0-9a-f]+\n`)
+
+// withoutArguments leaves the arguments of functions, and registers, out of stacks.
 func withoutArguments(stacks []byte) []byte {
-	return arguments.ReplaceAll(stacks, []byte("$1(...)\n\t"))
+	return registers.ReplaceAll(arguments.ReplaceAll(stacks, []byte("$1(...)\n\t")), nil)
 }
 
 // valueText is what a panic says, as the runtime has it: of a value that is neither simple nor says

@@ -53,6 +53,14 @@ type Backend struct {
 	// seconds, after which w stays broken; the engine must not wait for it on the way of a frame.
 	Capture func(ctx context.Context, w io.Writer, o CaptureOptions) error
 
+	// Stacks gives the stacks of all goroutines as text, Packets the headers of the last packets: pcapng,
+	// or a line each.
+	Stacks  func() []byte
+	Packets func(text bool) []byte
+	// Panicked is told of a panic of a request, which it does not survive and the node does. It says
+	// where its report is.
+	Panicked func(v any) string
+
 	Events *Hub
 	Log    *LogBuffer
 }

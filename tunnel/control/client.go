@@ -107,21 +107,27 @@ func (c Client) Log(ctx context.Context, o LogOptions) iter.Seq2[LogRecord, erro
 // Capture copies pcapng to w until ctx ends, which is not an error, the node leaves, or w refuses.
 func (c Client) Capture(ctx context.Context, w io.Writer, o CaptureOptions) error {
 	path := "/v1/capture" + query(map[string]int{"vni": int(o.VNI), "snaplen": o.SnapLen})
-	body, err := c.open(ctx, http.MethodGet, path, nil)
-	if err == nil {
-		defer func() { _ = body.Close() }()
-		out := &sink{w: w}
-		_, err = io.Copy(out, body)
-		if out.err != nil {
-			err = AsError(out.err) // the node has nothing to do with it
-		} else {
-			err = c.streamError(err)
-		}
-	}
+	err := c.copyTo(ctx, w, http.MethodGet, path, nil)
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+// copyTo copies the answer to a request to w.
+func (c Client) copyTo(ctx context.Context, w io.Writer, method, path string, req any) error {
+	body, err := c.open(ctx, method, path, req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	out := &sink{w: w}
+	if _, err = io.Copy(out, body); out.err != nil {
+		return AsError(out.err) // the node has nothing to do with it
+	} else if err != nil {
+		return c.streamError(err)
+	}
+	return nil
 }
 
 // A sink remembers what its writer refused.

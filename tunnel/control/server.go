@@ -32,8 +32,9 @@ var defaultLimits = limits{
 type server struct {
 	b Backend
 	limits
-	recorder *Recorder
-	shared   shared
+	recorder  *Recorder
+	shared    shared
+	profiling sync.Mutex // held while a profile is taken
 }
 
 func newServer(b Backend) *server {
@@ -71,7 +72,7 @@ func (s *server) run(ctx context.Context, l net.Listener, h http.Handler) error 
 	defer cancel()
 	var conns sync.WaitGroup
 	srv := &http.Server{
-		Handler:           s.paced(h),
+		Handler:           s.paced(s.caught(h)),
 		ReadHeaderTimeout: s.read,
 		IdleTimeout:       s.idle,
 		MaxHeaderBytes:    64 << 10,
@@ -170,6 +171,7 @@ type pacedWriter struct {
 	http.ResponseWriter
 	rc    *http.ResponseController
 	write time.Duration
+	begun bool // the answer has
 }
 
 // paced wraps every handler's writer. The time is renewed at the end too, because what the HTTP
@@ -182,11 +184,34 @@ func (s *server) paced(h http.Handler) http.Handler {
 	})
 }
 
+// caught has a handler's panic end the request alone. Whatever it was about to answer, the traffic of
+// others is none of its business; the report says what to mend.
+func (s *server) caught(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler { // a handler's own way to break off
+				panic(v)
+			}
+			e := Errorf(CodeFailed, "the node made a mistake; %s", s.b.Panicked(v))
+			if p, ok := w.(*pacedWriter); ok && p.begun {
+				panic(http.ErrAbortHandler)
+			}
+			writeError(w, e)
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
 // pacedPiece is what one write timeout has to suffice for.
 const pacedPiece = 64 << 10
 
 // Write implements [io.Writer].
 func (p *pacedWriter) Write(b []byte) (n int, err error) {
+	p.begun = true
 	for {
 		p.renew()
 		m, err := p.ResponseWriter.Write(b[:min(len(b), pacedPiece)])

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -162,6 +163,7 @@ func (n *Network) Backend() control.Backend {
 		RemoveMember: n.removeMember, RenameMember: n.renameMember,
 		AddFDB: n.addFDB, DelFDB: n.delFDB, FlushFDB: n.flushFDB,
 		Reload: n.reload, Capture: n.capture,
+		Stacks: debug.Stack, Packets: func(bool) []byte { return nil }, Panicked: panicked,
 		Events: &n.events, Log: n.log,
 	}
 }

@@ -156,6 +156,9 @@ func (n *Network) capture(ctx context.Context, _ io.Writer, o control.CaptureOpt
 	return nil
 }
 
+// panicked tells of a panic of a request. It is nobody's network: there is no report.
+func panicked(v any) string { return fmt.Sprintf("panic: %v", v) }
+
 func noSegment(v uint32) error {
 	return control.Errorf(control.CodeNotFound, "there is no segment with vni %d", v)
 }

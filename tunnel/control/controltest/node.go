@@ -109,8 +109,16 @@ func (n *Node) Backend() control.Backend {
 			return r, err
 		},
 		Capture: n.capture,
-		Events:  n.Events,
-		Log:     n.Log,
+		Stacks:  func() []byte { return []byte("goroutine 1 [running]:\n") },
+		Packets: func(text bool) []byte {
+			if text {
+				return []byte("12:00:00.000000 inner   > a packet\n")
+			}
+			return []byte("pcapng")
+		},
+		Panicked: func(v any) string { return fmt.Sprintf("crash report of %v: a.tar.gz", v) },
+		Events:   n.Events,
+		Log:      n.Log,
 	}
 }
 
