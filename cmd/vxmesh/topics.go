@@ -46,7 +46,8 @@ const exitCodesHelp = `Every command ends with one of these codes. They never ch
   8  degraded    status --check: a warning, or a peer that is down
   9  conflict    it exists already, or a port or device is in use
 
-The daemon ends with 0 on SIGTERM and ctrl-c. Do not restart it by itself after 2, 3 and 4.
+The daemon ends with 0 on SIGTERM and ctrl-c, and with 2 when it crashes. Do not restart it by itself
+after 3 and 4.
 
   vxmesh status --check || echo "not well: $?"
   vxmesh wait --for peer:nas --timeout 30s && rsync -a /srv nas:
