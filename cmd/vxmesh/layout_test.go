@@ -65,6 +65,18 @@ var importRules = []importRule{
 		"files that are whole or not there are of use to anybody",
 	},
 	{
+		"internal/bundle",
+		[]string{"..."},
+		nil,
+		"what looks like a secret is told from text alone",
+	},
+	{
+		"internal/crash",
+		[]string{"..."},
+		[]string{"internal/atomicfile", "internal/bundle"},
+		"what reports a crash must not need what has crashed",
+	},
+	{
 		"tundev/...",
 		[]string{"tunnel/...", "nat/...", "config"},
 		nil,
