@@ -4,59 +4,25 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// add gives the interface the wanted addresses it does not have.
-func (p *port) add(s *steps, link netlink.Link, have, wanted []netip.Prefix) {
-	for _, a := range wanted {
-		if slices.Contains(have, a) {
-			continue
-		}
-		if here, known := p.put[a]; known {
-			p.miss(s.name, a, here)
-			continue
-		}
-		s.do("add address "+a.String()+" to device", true, func() error {
-			err := p.nl.AddrAdd(link, linkAddr(a))
-			if err == nil {
-				p.put[a] = true
-			}
-			return err
-		})
-	}
+// An addressee is the interface of whose addresses is the talk.
+type addressee struct {
+	nl   *netlink.Handle
+	link netlink.Link
 }
 
-// drop takes away the addresses that were added once and are not wanted any more. With the first
-// IPv4 address of a subnet Linux may remove the others.
-func (p *port) drop(s *steps, link netlink.Link, wanted []netip.Prefix) (dropped bool) {
-	for a, here := range p.put {
-		if slices.Contains(wanted, a) {
-			continue
-		}
-		delete(p.put, a)
-		s.do("remove address "+a.String()+" from device", here, func() error {
-			dropped = true
-			err := p.nl.AddrDel(link, linkAddr(a))
-			if errors.Is(err, unix.EADDRNOTAVAIL) {
-				return nil // somebody was faster
-			}
-			return err
-		})
-	}
-	return dropped
-}
+func (x addressee) addAddress(a netip.Prefix) error { return x.nl.AddrAdd(x.link, linkAddr(a)) }
 
-// miss notes that an address which was added is not there any more: it stays away.
-func (p *port) miss(name string, a netip.Prefix, here bool) {
-	if here {
-		p.log.Warn("address was removed by somebody else and stays away",
-			"device", name, "address", a)
+func (x addressee) dropAddress(a netip.Prefix) error {
+	err := x.nl.AddrDel(x.link, linkAddr(a))
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		return nil
 	}
-	p.put[a] = false
+	return err
 }
 
 // addresses gives those of an interface.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"syscall"
-	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -25,66 +24,8 @@ func (t *tap) Run(ctx context.Context) error {
 		<-watched
 	}()
 
-	k := keeper{tap: t, timer: time.NewTimer(0), waiting: true} // the first look
-	defer k.timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.done:
-			return nil
-		case <-t.kick:
-			k.look()
-		case <-k.timer.C:
-			k.repair()
-		}
-	}
-}
-
-// A keeper is what Run remembers between one event and the next.
-type keeper struct {
-	*tap
-	timer   *time.Timer // of the next repair
-	waiting bool        // the timer runs
-	failed  bool        // the last repair did
-	pause   backoff
-}
-
-// look tells at once that the device is down, and plans a repair.
-func (k *keeper) look() {
-	if reason := k.fault(); reason != "" {
-		k.publish(false, reason)
-	}
-	if k.hasten.Swap(false) && k.failed {
-		k.pause = backoff{}
-	} else if k.waiting {
-		return
-	}
-	k.plan()
-}
-
-func (k *keeper) plan() {
-	k.timer.Reset(k.pause.wait(time.Now()))
-	k.waiting = true
-}
-
-// repair sets right what is wrong. What went wrong before the first look, or since the last, is told
-// nevertheless: nobody learns from a state that never changed that frames were lost.
-func (k *keeper) repair() {
-	was, err := k.setRight()
-	if was.fault != "" && k.State().Up {
-		k.publish(false, was.fault)
-	}
-	k.waiting, k.failed = false, err != nil
-	if was.changed || k.failed {
-		k.pause.grow(time.Now())
-	}
-	if k.failed {
-		k.publish(false, err.Error())
-		k.plan()
-		return
-	}
-	k.publish(true, "")
+	t.keep(ctx, t)
+	return nil
 }
 
 // watch pokes Run whenever something happens to the interface, its name or its bridge; it ends when
@@ -175,7 +116,7 @@ func (t *tap) heardLink(m syscall.NetlinkMessage) {
 func (t *tap) fault() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed() {
 		return ""
 	}
 	o := t.opt.Load()
@@ -211,7 +152,7 @@ func (t *tap) fault() string {
 func (t *tap) setRight() (was finding, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed() {
 		return was, nil
 	}
 	o := *t.opt.Load()
@@ -245,25 +186,4 @@ func (t *tap) reattach(f func(fd int) error) error {
 		return &Error{t.opt.Load().create(), t.Name(), err}
 	}
 	return f(fd)
-}
-
-// publish is where the state changes, and the only place: Run calls it.
-func (t *tap) publish(up bool, reason string) {
-	old := t.state.Load()
-	if old.Up == up && old.Reason == reason {
-		return
-	}
-	s := State{Up: up, Reason: reason, Since: time.Now()}
-	if old.Up == up {
-		s.Since = old.Since
-	}
-	t.state.Store(&s)
-	if up {
-		t.log.Info("device is up again", "device", t.Name())
-	} else {
-		t.log.Warn("device is down", "device", t.Name(), "reason", reason)
-	}
-	if t.onChange != nil {
-		t.onChange(s)
-	}
 }

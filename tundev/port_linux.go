@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -21,10 +19,10 @@ type port struct {
 	log *slog.Logger
 	nl  *netlink.Handle // nil before newPort
 
-	index  int                   // of the interface that was set up last, 0 before
-	lent   bool                  // it was there before us and stays
-	joined bool                  // we made it a port of a bridge
-	put    map[netip.Prefix]bool // addresses we added; false: somebody has removed it since
+	index  int  // of the interface that was set up last, 0 before
+	lent   bool // it was there before us and stays
+	joined bool // we made it a port of a bridge
+	put    given
 
 	linkLocal netip.Prefix // the one we added, of a TUN
 }
@@ -34,7 +32,7 @@ func newPort(log *slog.Logger) (port, error) {
 	if err != nil {
 		return port{}, fmt.Errorf("open netlink: %w", err)
 	}
-	return port{log: log, nl: h, put: make(map[netip.Prefix]bool)}, nil
+	return port{log: log, nl: h, put: make(given)}, nil
 }
 
 func (p *port) close() {
@@ -115,7 +113,8 @@ func (p *port) settle(fd int, o Options, fell bool) (was finding, err error) {
 	p.index = a.Index
 	isDown := a.Flags&net.FlagUp == 0
 	s := steps{name: o.Name}
-	dropped := p.drop(&s, link, o.Addresses)
+	at := addressee{p.nl, link}
+	dropped := p.put.drop(&s, at, o.Addresses)
 	addrs, err := p.addresses(link)
 	if err != nil {
 		return s.finding, &Error{"read the addresses of device", o.Name, err}
@@ -123,8 +122,8 @@ func (p *port) settle(fd int, o Options, fell bool) (was finding, err error) {
 	if fell || isDown {
 		s.fault = faultDown
 	}
-	if fell || isDown || dropped { // what was lost with that comes back
-		maps.DeleteFunc(p.put, func(a netip.Prefix, _ bool) bool { return !slices.Contains(addrs, a) })
+	if fell || isDown || dropped { // with the first IPv4 address of a subnet Linux may remove the others
+		p.put.lose(addrs)
 	}
 	s.do("set the mac of device", o.Kind == TAP && !sameMAC(a.HardwareAddr, o.MAC), func() error {
 		return setMAC(fd, o.MAC)
@@ -142,7 +141,7 @@ func (p *port) settle(fd int, o Options, fell bool) (was finding, err error) {
 	if o.Kind == TUN {
 		p.addLinkLocal(link, addrs, o.MAC)
 	}
-	p.add(&s, link, addrs, o.Addresses)
+	p.put.add(&s, p.log, at, addrs, o.Addresses)
 	if s.err == nil {
 		s.err = bridgeErr
 	}
@@ -203,42 +202,9 @@ func (p *port) leave() error {
 	}
 	s := steps{name: link.Attrs().Name}
 	_ = p.join(&s, link, "")
-	p.drop(&s, link, nil)
+	p.put.drop(&s, addressee{p.nl, link}, nil)
 	p.dropLinkLocal(link)
 	return s.err
-}
-
-// A finding is what was not as it should be.
-type finding struct {
-	changed bool   // something was, and no more
-	fault   string // what kept frames from passing, as the end of a sentence
-}
-
-const (
-	faultRemoved = "it was removed"
-	faultRenamed = "it was renamed to " // and the name
-	faultDown    = "it was set down"
-	faultBridge  = "it was taken out of bridge " // and the bridge
-)
-
-// steps does one thing after another until one goes wrong.
-type steps struct {
-	finding
-	name string
-	err  error
-}
-
-func (s *steps) do(op string, needed bool, f func() error) {
-	if s.err != nil || !needed {
-		return
-	}
-	s.changed = true
-	if err := f(); err != nil {
-		if errors.Is(err, unix.EPERM) {
-			err = ErrPermission
-		}
-		s.err = &Error{op, s.name, err}
-	}
 }
 
 func sameMAC(a net.HardwareAddr, m ether.MAC) bool { return string(a) == string(m[:]) }

@@ -2,10 +2,8 @@ package tundev
 
 import (
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -19,27 +17,22 @@ import (
 // packets, whatever its methods call them. Everything it needs of the kernel is opened by Open, in the
 // network namespace of the thread that calls it, so it works on any thread afterwards.
 type tap struct {
+	keeper
+
 	// Constant.
-	log      *slog.Logger
-	onChange func(State)
 	news     *nl.NetlinkSocket // tells of changes to interfaces and addresses
 	heardNew chan struct{}     // addresses or routes of a TUN may have changed; holds one
-	done     chan struct{}     // closed by Close
-	kick     chan struct{}     // asks Run to look at the interface; holds one
 
 	// Read by any goroutine.
 	opt      atomic.Pointer[Options]
 	queue    atomic.Pointer[queue] // changed under mu
 	offloads atomic.Pointer[Offloads]
-	state    atomic.Pointer[State] // changed by Run
-	index    atomic.Int64          // of the interface; changed under mu
-	fell     atomic.Bool           // it was down since it was last set right, if only for a moment
-	hasten   atomic.Bool           // what a repair was waiting for may have happened
-	writers  sync.Pool             // of *writer
+	index    atomic.Int64 // of the interface; changed under mu
+	fell     atomic.Bool  // it was down since it was last set right, if only for a moment
+	writers  sync.Pool    // of *writer
 
-	mu     sync.Mutex // changes to the interface; no other lock is taken under it
-	port   port
-	closed bool
+	mu   sync.Mutex // changes to the interface, and Close; no other lock is taken under it
+	port port
 }
 
 // Open makes the device that o describes and sets it up, or adopts a persistent one of that name that
@@ -65,13 +58,10 @@ func Open(o Options) (Device, error) {
 
 // openTAP makes the kernel's device.
 func openTAP(o Options) (*tap, error) {
-	t := &tap{
-		log: o.Log, onChange: o.OnChange,
-		done: make(chan struct{}), kick: make(chan struct{}, 1), heardNew: make(chan struct{}, 1),
-	}
+	t := &tap{heardNew: make(chan struct{}, 1)}
+	t.init(o)
 	t.writers.New = func() any { return newWriter() }
 	t.opt.Store(&o)
-	t.state.Store(&State{Up: true, Since: time.Now()})
 	if err := t.open(o); err != nil {
 		_ = t.Close()
 		return nil, err
@@ -150,7 +140,6 @@ func (t *tap) Name() string       { return t.opt.Load().Name }
 func (t *tap) MAC() ether.MAC     { return t.opt.Load().MAC }
 func (t *tap) MTU() int           { return t.opt.Load().MTU }
 func (t *tap) Offloads() Offloads { return *t.offloads.Load() }
-func (t *tap) State() State       { return *t.state.Load() }
 
 func (t *tap) ReadFrame(buf []byte, wait bool) (int, offload.Header, error) {
 	if len(buf) < BufLen {
@@ -193,12 +182,10 @@ func (t *tap) Descriptor() *wait.Descriptor {
 // await waits until the broken queue q has a successor.
 func (t *tap) await(q *queue, wait bool) error {
 	if !wait {
-		select {
-		case <-t.done:
+		if t.closed() {
 			return ErrClosed
-		default:
-			return ErrWouldBlock
 		}
+		return ErrWouldBlock
 	}
 	select {
 	case <-t.done:
@@ -219,12 +206,8 @@ func (t *tap) write(h offload.Header, parts [][]byte, skip int) error {
 	}
 	w.release()
 	t.writers.Put(w)
-	if err == ErrDown {
-		select {
-		case <-t.done:
-			return ErrClosed
-		default:
-		}
+	if err == ErrDown && t.closed() {
+		return ErrClosed
 	}
 	return err
 }
@@ -236,7 +219,7 @@ func (t *tap) Reconfigure(n Options) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed() {
 		return ErrClosed
 	}
 	old := *t.opt.Load()
@@ -265,21 +248,12 @@ func (t *tap) attachedTo() (name string) {
 	return name
 }
 
-// poke makes Run look at the interface soon.
-func (t *tap) poke() {
-	select {
-	case t.kick <- struct{}{}:
-	default: // it will anyway
-	}
-}
-
 func (t *tap) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed() {
 		return nil
 	}
-	t.closed = true
 	close(t.done) // first, so that whoever is woken finds out why
 	err := t.port.leave()
 	if q := t.queue.Load(); q != nil {

@@ -60,7 +60,7 @@ func (t *tap) changes() <-chan struct{} { return t.heardNew }
 func (t *tap) addressing() (addrs []netip.Prefix, routes []station.Route, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed() {
 		return nil, nil, ErrClosed
 	}
 	link, err := t.port.nl.LinkByIndex(t.port.index)
