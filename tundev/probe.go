@@ -1,8 +1,11 @@
 package tundev
 
 import (
+	"context"
 	"encoding/binary"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vxmesh/vxmesh/tundev/ether"
@@ -85,4 +88,64 @@ func holder(f []byte, own ether.MAC, a netip.Addr) ether.MAC {
 		}
 	}
 	return ether.MAC{}
+}
+
+// An asker asks who has an address, for devices that all frames of the segment go through. The zero asker is
+// ready.
+type asker struct {
+	count atomic.Int32 // of watchers
+
+	mu       sync.Mutex
+	watchers map[netip.Addr]chan ether.MAC
+}
+
+// probe sends questions from own, and waits for the first answer that show sees; zero when there is none.
+func (p *asker) probe(
+	ctx context.Context, own ether.MAC, a netip.Addr, send func(question []byte),
+) (ether.MAC, error) {
+	found := make(chan ether.MAC, 1)
+	p.watch(a, found)
+	defer p.watch(a, nil)
+	for range probes {
+		send(probeFrame(own, a))
+		select {
+		case mac := <-found:
+			return mac, nil
+		case <-ctx.Done():
+			return ether.MAC{}, ctx.Err()
+		case <-time.After(probeEvery):
+		}
+	}
+	return ether.MAC{}, nil
+}
+
+// watch has answers about an address told to found; nil ends that.
+func (p *asker) watch(a netip.Addr, found chan ether.MAC) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watchers == nil {
+		p.watchers = make(map[netip.Addr]chan ether.MAC)
+	}
+	p.watchers[a] = found
+	if found == nil {
+		delete(p.watchers, a)
+	}
+	p.count.Store(int32(len(p.watchers)))
+}
+
+// show lets who probes see a frame from the segment.
+func (p *asker) show(own ether.MAC, frame []byte) {
+	if p.count.Load() == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for a, found := range p.watchers {
+		if mac := holder(frame, own, a); !mac.IsZero() {
+			select {
+			case found <- mac:
+			default:
+			}
+		}
+	}
 }

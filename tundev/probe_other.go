@@ -1,4 +1,4 @@
-//go:build !linux && !darwin && !windows && !freebsd && !openbsd
+//go:build !linux
 
 package tundev
 
@@ -9,5 +9,6 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// Probe asks whether another station has an address; here it cannot.
+// Probe asks whether another station has an address. Devices have their own ways here, and there is no
+// other.
 func Probe(context.Context, string, netip.Addr) (ether.MAC, error) { return ether.MAC{}, nil }

@@ -58,16 +58,14 @@ type tun struct {
 	up      atomic.Bool  // the device is up again: the segment has to be told
 	heads   sync.Pool    // of *[]byte: frames for the station, in one piece
 
-	mu       sync.Mutex
-	watchers map[netip.Addr]chan ether.MAC // of Probe
-	watched  atomic.Int32                  // how many
+	asked asker
 }
 
 // openTUN opens the system's device and puts a station on it.
 func openTUN(o Options, open func(Options) (lower, error)) (*tun, error) {
 	t := &tun{
 		log: o.Log, mac: o.MAC, station: station.New(o.MAC), start: time.Now(),
-		kick: make(chan struct{}, 1), watchers: make(map[netip.Addr]chan ether.MAC),
+		kick: make(chan struct{}, 1),
 	}
 	t.heads.New = func() any { return new(make([]byte, 0, 2048)) }
 	tell := o.OnChange
@@ -195,7 +193,7 @@ func (t *tun) handle(h offload.Header, parts [][]byte) {
 	if offload.Complete(h, *whole) != nil {
 		return
 	}
-	t.show(*whole)
+	t.asked.show(t.mac, *whole)
 	t.station.Handle(t.now(), *whole)
 	t.rouse()
 }
@@ -271,44 +269,8 @@ func (t *tun) Conflicts() []Conflict { return t.station.Conflicts(t.now()) }
 
 // Probe is [Probe] for this device, whose interface has no Ethernet to ask on.
 func (t *tun) Probe(ctx context.Context, a netip.Addr) (ether.MAC, error) {
-	found := make(chan ether.MAC, 1)
-	t.mu.Lock()
-	t.watchers[a] = found
-	t.watched.Store(int32(len(t.watchers)))
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.watchers, a)
-		t.watched.Store(int32(len(t.watchers)))
-	}()
-	for range probes {
-		t.station.Emit(probeFrame(t.mac, a))
+	return t.asked.probe(ctx, t.mac, a, func(question []byte) {
+		t.station.Emit(question)
 		t.rouse()
-		select {
-		case mac := <-found:
-			return mac, nil
-		case <-ctx.Done():
-			return ether.MAC{}, ctx.Err()
-		case <-time.After(probeEvery):
-		}
-	}
-	return ether.MAC{}, nil
-}
-
-// show lets who probes see a frame.
-func (t *tun) show(frame []byte) {
-	if t.watched.Load() == 0 {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for a, found := range t.watchers {
-		if mac := holder(frame, t.mac, a); !mac.IsZero() {
-			select {
-			case found <- mac:
-			default:
-			}
-		}
-	}
+	})
 }

@@ -24,7 +24,7 @@ class Vxmesh < Formula
     <<~EOS
       A network runs as a service of this machine with
         sudo vxmesh service install NETWORK
-      macOS has no TAP: a node's device is of kind "tun" here, which carries IP.
+      A device of kind "tap" is a pair of feth interfaces here, one of kind "tun" a utun.
     EOS
   end
 
