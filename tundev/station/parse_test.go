@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/offload"
 )
 
 // Frames as Linux sends them, put down by hand from RFC 826 and RFC 4861.
@@ -256,4 +257,48 @@ func FuzzNDP(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzFrame: any frame from the segment, and any packet from the system, leaves the station in its bounds, and
+// what is delivered is a part of the frame.
+func FuzzFrame(f *testing.F) {
+	tagged := append(append(ether.Frame{}, question(peerMAC, peer4, own4)[:12]...), 0x81, 0, 0, 0, 8, 6)
+	for _, m := range []ether.Frame{
+		question(peerMAC, peer4, own4), answer(peerMAC, peer6), packet(peer4, own4), tagged,
+		mldQuery(netip.IPv6Unspecified(), false, nil),
+	} {
+		f.Add([]byte(m))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := newRig(t)
+		r.send(peer4)
+		r.send(peer6)
+		offset, v := r.Inbound(bytes.Clone(b))
+		if v&Deliver != 0 && (offset < ether.HeaderLen || offset+ether.IPv4HeaderLen > len(b)) {
+			t.Errorf("delivered from %d of %d bytes", offset, len(b))
+		}
+		if v&Control != 0 {
+			r.Handle(r.now, bytes.Clone(b))
+		}
+		r.check()
+		r.Outbound(r.now, new(offload.Header), bytes.Clone(b))
+		r.pass(time.Second)
+		r.check()
+	})
+}
+
+// TestFloodOfQueries: however many ask which groups the station is in, it answers once, in time.
+func TestFloodOfQueries(t *testing.T) {
+	r := newRig(t)
+	for range 1000 {
+		r.receive(mldQuery(netip.IPv6Unspecified(), false, nil))
+		r.receive(mldQuery(solicitedNode(own6), false, nil))
+	}
+	if n := len(r.sent()); n != 0 {
+		t.Errorf("%d reports at once", n)
+	}
+	r.pass(maxDelay)
+	if n := len(r.sent()); n != 1 {
+		t.Errorf("%d reports", n)
+	}
 }
