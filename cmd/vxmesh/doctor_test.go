@@ -158,6 +158,12 @@ var doctorCases = []struct {
 	{"no capability", "permissions warn CAP_NET_ADMIN", func(m *machine, _ *patient) {
 		m.files["/proc/self/status"] = "CapEff:\t0000000000000000\n"
 	}},
+	{"no tap on OpenBSD", "permissions fail no /dev/tap0", func(_ *machine, p *patient) { p.sys.os = "openbsd" }},
+	{"tap on OpenBSD", "permissions ok owner's alone", func(m *machine, p *patient) {
+		p.sys.os, m.files["/dev/tap0"] = "openbsd", ""
+	}},
+	{"root on FreeBSD", "permissions ok owner's alone", func(_ *machine, p *patient) { p.sys.os = "freebsd" }},
+	{"not root on macOS", "permissions warn not root", func(_ *machine, p *patient) { p.sys.os, p.sys.euid = "darwin", 501 }},
 	{"key open", "permissions fail can be read", func(_ *machine, p *patient) { _ = os.Chmod(identityPath(p.cfg), 0o644) }},
 	{"config open", "permissions fail can be written", func(_ *machine, p *patient) { _ = os.Chmod(p.path, 0o622) }},
 	{"node refuses", "node warn not for you", func(_ *machine, p *patient) {

@@ -80,8 +80,15 @@ func checkPermissions(_ context.Context, p *patient) []finding {
 		found = append(found, p.configMode()...)
 		found = append(found, p.stateModes()...)
 	}
-	if p.sys.os == "linux" && p.devices() {
-		found = append(found, p.tunDevice()...)
+	switch p.sys.os {
+	case "linux":
+		if p.devices() {
+			found = append(found, p.tunDevice()...)
+		}
+	case "freebsd", "openbsd", "darwin":
+		if p.devices() {
+			found = append(found, p.rootDevice()...)
+		}
 	}
 	return orOkay(found, "files of keys are their owner's alone%s", p.mayText())
 }
