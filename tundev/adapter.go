@@ -15,9 +15,10 @@ import (
 // framesAhead is how many frames are read before they are asked for.
 const framesAhead = 64
 
-// An adapter is a Device on what systems other than Linux have, and what a [tun] has below it there: then
-// its frames are IP packets, whatever its methods call them. It has no offloads. A goroutine for each card
-// reads ahead of who asks for frames; when a card is gone, another takes its place.
+// An adapter is a Device on what systems other than Linux have, and what a [tun] has below it
+// there: then its frames are IP packets, whatever its methods call them. It has no offloads. A
+// goroutine for each card reads ahead of who asks for frames; when a card is gone, another takes
+// its place.
 type adapter struct {
 	keeper
 	sys system // constant
@@ -99,7 +100,11 @@ func (a *adapter) carry(l *life) {
 
 // take keeps a copy of a frame that was read. What is shorter than a header is none.
 func (a *adapter) take(frame []byte) {
-	if len(frame) == 0 || len(frame) > BufLen || a.opt.Load().Kind == TAP && len(frame) < ether.HeaderLen {
+	least := 1
+	if a.opt.Load().Kind == TAP {
+		least = ether.HeaderLen
+	}
+	if len(frame) < least || len(frame) > BufLen {
 		return
 	}
 	select {
@@ -183,7 +188,8 @@ func (a *adapter) write(_ offload.Header, parts [][]byte, skip int) error {
 	return a.send(parts, skip, 0)
 }
 
-// send writes the frame that follows the first skip bytes of parts, if it has so many bytes at least.
+// send writes the frame that follows the first skip bytes of parts, if it has so many bytes at
+// least.
 func (a *adapter) send(parts [][]byte, skip, least int) error {
 	switch {
 	case len(parts) > MaxParts:
@@ -217,8 +223,8 @@ func (a *adapter) send(parts [][]byte, skip, least int) error {
 	return l.card.write(b)
 }
 
-// Probe is [Probe] for this device: the question goes out, and the answer comes in, as frames do that the
-// system's own stack sends and gets.
+// Probe is [Probe] for this device: the question goes out, and the answer comes in, as frames do
+// that the system's own stack sends and gets.
 func (a *adapter) Probe(ctx context.Context, addr netip.Addr) (ether.MAC, error) {
 	return a.asked.probe(ctx, a.MAC(), addr, a.take)
 }

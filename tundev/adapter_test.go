@@ -72,7 +72,8 @@ func (y *fakeSystem) changes() string {
 
 func (y *fakeSystem) open(o Options) (card, bool, error) {
 	c := &fakeCard{
-		sys: y, called: o.Name, in: make(chan []byte), out: make(chan []byte, 8), gone: make(chan struct{}),
+		sys: y, called: o.Name,
+		in: make(chan []byte), out: make(chan []byte, 8), gone: make(chan struct{}),
 	}
 	return c, y.lent, y.act("open", o.Name, func() {
 		y.opened++
@@ -112,12 +113,15 @@ func (y *fakeSystem) setUp(name string, _ Kind, _ ether.MAC) error {
 }
 
 func (y *fakeSystem) addAddress(name string, _ Kind, a netip.Prefix) error {
-	return y.act("add", a.String(), func() { y.links[name].addresses = append(y.links[name].addresses, a) })
+	return y.act("add", a.String(), func() {
+		y.links[name].addresses = append(y.links[name].addresses, a)
+	})
 }
 
 func (y *fakeSystem) dropAddress(name string, _ Kind, a netip.Prefix) error {
 	return y.act("drop", a.String(), func() {
-		y.links[name].addresses = slices.DeleteFunc(y.links[name].addresses, func(b netip.Prefix) bool { return a == b })
+		f := y.links[name]
+		f.addresses = slices.DeleteFunc(f.addresses, func(b netip.Prefix) bool { return a == b })
 	})
 }
 
@@ -197,7 +201,8 @@ func testAdapter(t *testing.T, y *fakeSystem, change func(*Options)) (*adapter, 
 	t.Helper()
 	states := &[]State{}
 	o := Options{
-		Name: "vxm0", MTU: 1400, MAC: ether.MAC{0xfe, 0, 0, 0, 0, 1}, Log: slog.New(slog.DiscardHandler),
+		Name: "vxm0", MTU: 1400, MAC: ether.MAC{0xfe, 0, 0, 0, 0, 1},
+		Log:       slog.New(slog.DiscardHandler),
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
 		OnChange:  func(s State) { *states = append(*states, s) },
 	}
@@ -219,7 +224,8 @@ func testAdapter(t *testing.T, y *fakeSystem, change func(*Options)) (*adapter, 
 
 const setUp = "open vxm0, mac fe:00:00:00:00:01, mtu vxm0, up vxm0, add 10.0.0.1/24"
 
-// TestAdapterCarries: frames cross both ways, those that are none do not, and Close wakes who reads.
+// TestAdapterCarries: frames cross both ways, those that are none do not, and Close wakes who
+// reads.
 func TestAdapterCarries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newFakeSystem()
@@ -272,7 +278,7 @@ func TestAdapterCarries(t *testing.T) {
 
 // TestAdapterIsRepaired spoils the interface in every way, and looks at what was said and done.
 func TestAdapterIsRepaired(t *testing.T) {
-	away := netip.MustParsePrefix("10.0.0.1/24")
+	host := netip.MustParsePrefix("10.0.0.1/32")
 	for name, c := range map[string]struct {
 		spoil      func(y *fakeSystem)
 		said, done string
@@ -305,7 +311,7 @@ func TestAdapterIsRepaired(t *testing.T) {
 			y.change("vxm0", func(f *facts) { f.addresses = nil })
 		}, "", ""},
 		"an odd mask": {func(y *fakeSystem) {
-			y.change("vxm0", func(f *facts) { f.addresses = []netip.Prefix{netip.PrefixFrom(away.Addr(), 32)} })
+			y.change("vxm0", func(f *facts) { f.addresses = []netip.Prefix{host} })
 		}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -330,7 +336,8 @@ func TestAdapterIsRepaired(t *testing.T) {
 	}
 }
 
-// TestAdapterIsMadeAgainLater: what cannot be made yet is tried again, and nothing is written meanwhile.
+// TestAdapterIsMadeAgainLater: what cannot be made yet is tried again, and nothing is written
+// meanwhile.
 func TestAdapterIsMadeAgainLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newFakeSystem()
@@ -361,7 +368,8 @@ func TestAdapterIsMadeAgainLater(t *testing.T) {
 	})
 }
 
-// TestAdapterInBridge: it joins, comes back when it is taken out or when the bridge is there again, and leaves.
+// TestAdapterInBridge: it joins, comes back when it is taken out or when the bridge is there
+// again, and leaves.
 func TestAdapterInBridge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newFakeSystem()
@@ -438,8 +446,9 @@ func TestAdapterThatCannotBeSetUp(t *testing.T) {
 		o := goodOptions()
 		o, _ = o.complete()
 		a, err := openAdapter(y, o)
-		if want := "cannot set the mac of device vxm0: operation not permitted"; a != nil || err.Error() != want {
-			t.Errorf("%v", err)
+		want := "cannot set the mac of device vxm0: operation not permitted"
+		if a != nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 		if !errors.Is(err, ErrPermission) {
 			t.Errorf("%v is of another kind", err)
@@ -508,7 +517,8 @@ func TestLookUp(t *testing.T) {
 			continue
 		}
 		addrs, _ := i.Addrs()
-		if f.index != i.Index || f.mtu != i.MTU || f.up != (i.Flags&net.FlagUp != 0) || len(f.addresses) != len(addrs) {
+		up := i.Flags&net.FlagUp != 0
+		if f.index != i.Index || f.mtu != i.MTU || f.up != up || len(f.addresses) != len(addrs) {
 			t.Errorf("%s is %+v, and not %+v", i.Name, f, i)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// A buffer that is read from macOS's BPF has frames behind headers (bpf(4), struct bpf_hdr of net/bpf.h),
-// little-endian, each record aligned to 4 bytes:
+// A buffer that is read from macOS's BPF has frames behind headers (bpf(4), struct bpf_hdr of
+// net/bpf.h), little-endian, each record aligned to 4 bytes:
 //
 //	0..7       8..11     12..15    16..17     .. header length
 //	timestamp  captured  original  header     frame
@@ -18,7 +18,8 @@ const (
 
 var errBadBPF = errors.New("a BPF buffer makes no sense")
 
-// splitBPF hands the frames of a buffer to take, in turn. A frame of which BPF kept only a part is left out.
+// splitBPF hands the frames of a buffer to take, in turn. A frame of which BPF kept only a part is
+// left out.
 func splitBPF(buf []byte, take func(frame []byte)) error {
 	for len(buf) > 0 {
 		if len(buf) < bpfHeaderLen {

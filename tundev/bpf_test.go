@@ -3,11 +3,13 @@ package tundev
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// bpfHeader is what lies before a frame: 8 bytes of time, two lengths, its own with two bytes to fill up.
+// bpfHeader is what lies before a frame: 8 bytes of time, two lengths, its own with two bytes to
+// fill up.
 func bpfHeader(captured, original byte) []byte {
 	h, _ := hex.DecodeString("1122334455667788" + "00000000" + "00000000" + "1400" + "0000")
 	h[8], h[12] = captured, original
@@ -31,13 +33,13 @@ func TestSplitBPF(t *testing.T) {
 		want string
 		bad  bool
 	}{
-		"two":               {append(bytes.Clone(first), last...), "first second", false},
-		"a part of one":     {append(append(bytes.Clone(first), partly...), last...), "first second", false},
+		"two":               {slices.Concat(first, last), "first second", false},
+		"a part of one":     {slices.Concat(first, partly, last), "first second", false},
 		"a shorter header":  {short[:24], "second", false},
 		"nothing":           {nil, "", false},
-		"half a header":     {append(bytes.Clone(first), last[:17]...), "first", true},
-		"a frame too short": {append(bytes.Clone(first), last[:len(last)-1]...), "first", true},
-		"a small header":    {append(bytes.Clone(first[:16]), append([]byte{17, 0}, first[18:]...)...), "", true},
+		"half a header":     {slices.Concat(first, last[:17]), "first", true},
+		"a frame too short": {slices.Concat(first, last[:len(last)-1]), "first", true},
+		"a small header":    {slices.Concat(first[:16], []byte{17, 0}, first[18:]), "", true},
 		"a huge length": {func() []byte {
 			b := bytes.Clone(first)
 			copy(b[8:], "\xff\xff\xff\xff\xff\xff\xff\xff")
@@ -63,7 +65,7 @@ func TestBPFHeader(t *testing.T) {
 
 // FuzzSplitBPF: whatever the buffer has, frames are parts of it, in turn, and it ends.
 func FuzzSplitBPF(f *testing.F) {
-	f.Add(append(append(bpfHeader(5, 5), "first\x00\x00\x00"...), append(bpfHeader(6, 6), "second"...)...))
+	f.Add(slices.Concat(bpfHeader(5, 5), []byte("first\x00\x00\x00"), bpfHeader(6, 6), []byte("second")))
 	f.Add(bpfHeader(0, 0))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, buf []byte) {

@@ -52,8 +52,9 @@ func TestNoHints(t *testing.T) {
 // TestHintsOfSystems: each system has advice of its own for each kind of error, and no other's.
 func TestHintsOfSystems(t *testing.T) {
 	foreign := map[string]string{
-		"linux": "ifconfig netsh kldload", "freebsd": "iptables netsh setcap doas", "openbsd": "sudo netsh setcap kldload",
-		"darwin": "iptables netsh setcap doas kldload", "windows": "sudo ifconfig setcap doas",
+		"linux": "ifconfig netsh kldload", "freebsd": "modprobe netsh setcap doas",
+		"openbsd": "sudo netsh setcap kldload", "darwin": "modprobe netsh setcap doas kldload",
+		"windows": "sudo ifconfig setcap doas",
 	}
 	for system, words := range foreign {
 		for _, kind := range []error{ErrPermission, ErrInUse, ErrNoBridge, ErrNoTun} {

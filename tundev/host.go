@@ -13,9 +13,9 @@ import (
 // host is this machine.
 type host struct{}
 
-// Open makes the device that o describes. It is removed by Close and, but for what docs/platforms.md says, by
-// the end of the process. The interface's name may be another than was asked for, where the system has its
-// own mind about names.
+// Open makes the device that o describes. It is removed by Close and, but for what
+// docs/platforms.md says, by the end of the process. The interface's name may be another than was
+// asked for, where the system has its own mind about names.
 func Open(o Options) (Device, error) {
 	o, err := o.complete()
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// What belongs to an interface is set by ioctls; addresses and routes by ifconfig(8) and route(8), because what
-// the kernel is given for these differs with the system and its release.
+// What belongs to an interface is set by ioctls; addresses and routes by ifconfig(8) and route(8),
+// because what the kernel is given for these differs with the system and its release.
 
 func (host) setMAC(name string, mac ether.MAC) error {
 	r := ifRequest{name: nameOf(name)}

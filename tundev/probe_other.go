@@ -9,6 +9,6 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// Probe asks whether another station has an address. Devices have their own ways here, and there is no
-// other.
+// Probe asks whether another station has an address. Devices have their own ways here, and there
+// is no other.
 func Probe(context.Context, string, netip.Addr) (ether.MAC, error) { return ether.MAC{}, nil }

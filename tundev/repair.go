@@ -44,7 +44,8 @@ func (a *adapter) hear(ear listener) {
 	}
 }
 
-// absent says why the interface cannot be set up as it is, as the end of a sentence. The caller holds mu.
+// absent says why the interface cannot be set up as it is, as the end of a sentence. The caller
+// holds mu.
 func (a *adapter) absent() string {
 	if name := a.renamed(); name != "" {
 		return faultRenamed + name
@@ -127,8 +128,8 @@ func (a *adapter) restore(o Options) error {
 	return a.open(o)
 }
 
-// settle makes the interface be as o says: its address before it is up, so that nobody sees another one. A
-// missing bridge does not keep the rest from being done. The caller holds mu.
+// settle makes the interface be as o says: its address before it is up, so that nobody sees
+// another one. A missing bridge does not keep the rest from being done. The caller holds mu.
 func (a *adapter) settle(o Options) (was finding, err error) {
 	s := steps{name: a.Name()}
 	at := place{a.sys, s.name, o.Kind}
@@ -163,11 +164,13 @@ func (a *adapter) settle(o Options) (was finding, err error) {
 	return s.finding, s.err
 }
 
-// join makes the interface a port of the bridge, or no port of the bridge it joined before when that is
-// another one.
+// join makes the interface a port of the bridge, or no port of the bridge it joined before when
+// that is another one.
 func (a *adapter) join(s *steps, bridge string) error {
 	if a.joined != "" && a.joined != bridge {
-		s.do("take out of bridge "+a.joined+" device", true, func() error { return a.sys.leave(a.joined, s.name) })
+		s.do("take out of bridge "+a.joined+" device", true, func() error {
+			return a.sys.leave(a.joined, s.name)
+		})
 		a.joined = ""
 	}
 	if bridge == "" {

@@ -35,8 +35,8 @@ type addresser interface {
 	dropAddress(a netip.Prefix) error
 }
 
-// given are the addresses that an interface was given: false when somebody else has removed one since,
-// which then stays away.
+// given are the addresses that an interface was given: false when somebody else has removed one
+// since, which then stays away.
 type given map[netip.Prefix]bool
 
 // add gives the interface the wanted addresses that it does not have.
@@ -47,7 +47,8 @@ func (g given) add(s *steps, log *slog.Logger, to addresser, have, wanted []neti
 		}
 		if here, known := g[a]; known {
 			if here {
-				log.Warn("address was removed by somebody else and stays away", "device", s.name, "address", a)
+				log.Warn("address was removed by somebody else and stays away",
+					"device", s.name, "address", a)
 			}
 			g[a] = false
 			continue

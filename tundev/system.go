@@ -7,15 +7,17 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// headroom is what a [card] may use before a frame that is written: WireGuard's package wants it for the
-// address family.
+// headroom is what a [card] may use before a frame that is written: WireGuard's package wants it
+// for the address family.
 const headroom = 4
 
-// A card is one life of an interface that frames are read from and written to, until it is removed.
+// A card is one life of an interface that frames are read from and written to, until it is
+// removed.
 type card interface {
 	// name is the interface's present name, "" once that cannot be told.
 	name() string
-	// read waits for frames and hands them to take, which keeps none. After an error there are no more.
+	// read waits for frames and hands them to take, which keeps none. After an error there are no
+	// more.
 	read(take func(frame []byte)) error
 	// write writes the frame that follows headroom bytes of buf. One goroutine at a time calls it.
 	write(buf []byte) error
@@ -23,7 +25,8 @@ type card interface {
 	close() error
 }
 
-// A system is what an [adapter] needs of the machine that it is on. Interfaces are called by their names.
+// A system is what an [adapter] needs of the machine that it is on. Interfaces are called by their
+// names.
 type system interface {
 	// open makes the interface that o asks for, or borrows one that stays.
 	open(o Options) (c card, lent bool, err error)
@@ -46,13 +49,15 @@ type linkSetter interface {
 	setUp(name string, kind Kind, mac ether.MAC) error
 }
 
-// An addressSetter changes the addresses of an interface, and with them the routes to their networks.
+// An addressSetter changes the addresses of an interface, and with them the routes to their
+// networks.
 type addressSetter interface {
 	addAddress(name string, kind Kind, a netip.Prefix) error
 	dropAddress(name string, kind Kind, a netip.Prefix) error
 }
 
-// A bridger makes interfaces ports of bridges. Errors are of kind [ErrNoBridge] when there is no such bridge.
+// A bridger makes interfaces ports of bridges. Errors are of kind [ErrNoBridge] when there is no
+// such bridge.
 type bridger interface {
 	isPort(bridge, name string) (bool, error)
 	join(bridge, name string) error
@@ -67,8 +72,8 @@ type listener interface {
 	close()
 }
 
-// news are of the interface with that index or, if it came or went, that name. The zero value may be about
-// anything.
+// news are of the interface with that index or, if it came or went, that name. The zero value may
+// be about anything.
 type news struct {
 	index int
 	name  string
@@ -113,8 +118,8 @@ func factsOf(i net.Interface) (*facts, error) {
 	return f, err
 }
 
-// has gives the addresses that the interface has. Some systems have a mind of their own about the masks of
-// those that are wanted.
+// has gives the addresses that the interface has. Some systems have a mind of their own about the
+// masks of those that are wanted.
 func (f *facts) has(wanted []netip.Prefix) (have []netip.Prefix) {
 	for _, a := range f.addresses {
 		for _, w := range wanted {

@@ -21,8 +21,8 @@ const (
 	fethLimit = "net.link.fake.max_mtu"
 )
 
-// A feth is the card of a pair of macOS's feth interfaces: what one sends, the other receives. The near one is
-// the system's, with addresses and all; the far one is read and written by BPF.
+// A feth is the card of a pair of macOS's feth interfaces: what one sends, the other receives. The
+// near one is the system's, with addresses and all; the far one is read and written by BPF.
 type feth struct {
 	near, far string
 	bpf       *os.File
@@ -40,7 +40,8 @@ func openTAP(o Options) (card, bool, error) {
 	return f, false, nil
 }
 
-// removeLeftovers removes the pair of a run that was killed. It is known by the MAC, which is this device's alone.
+// removeLeftovers removes the pair of a run that was killed. It is known by the MAC, which is this
+// device's alone.
 func removeLeftovers(mac ether.MAC) {
 	all, _ := net.Interfaces()
 	for _, i := range all {
@@ -55,8 +56,8 @@ func removeLeftovers(mac ether.MAC) {
 	}
 }
 
-// raiseLimit has new interfaces take any MTU that a device can have. If that cannot be had, setting the MTU
-// says so.
+// raiseLimit has new interfaces take any MTU that a device can have. If that cannot be had,
+// setting the MTU says so.
 func raiseLimit() {
 	if limit, err := unix.SysctlUint32(fethLimit); err == nil && limit < maxMTU {
 		_ = command("/usr/sbin/sysctl", fethLimit+"="+strconv.Itoa(maxMTU))
@@ -71,7 +72,8 @@ func (f *feth) create(name string) (err error) {
 		return err
 	}
 	p := fethPeer{peer: nameOf(f.far)}
-	if err := driver(unix.SIOCSDRVSPEC, f.near, fethSetPeer, unsafe.Pointer(&p), unsafe.Sizeof(p)); err != nil {
+	err = driver(unix.SIOCSDRVSPEC, f.near, fethSetPeer, unsafe.Pointer(&p), unsafe.Sizeof(p))
+	if err != nil {
 		return fmt.Errorf("connect %s with %s: %w", f.near, f.far, err)
 	}
 	_ = host{}.setMTU(f.far, maxMTU) // frames that are larger than it cannot be written
@@ -97,8 +99,9 @@ func createFeth(name string) (string, error) {
 	return unix.ByteSliceToString(r.name[:]), nil
 }
 
-// openBPF gives a file that reads what an interface receives and writes what it sends, and a buffer of the only
-// length that it reads. A read gives up after a second, so that Close need not wait longer for it.
+// openBPF gives a file that reads what an interface receives and writes what it sends, and a
+// buffer of the only length that it reads. A read gives up after a second, so that Close need not
+// wait longer for it.
 func openBPF(name string) (*os.File, []byte, error) {
 	file, err := freeBPF()
 	if err != nil {
@@ -117,7 +120,8 @@ func openBPF(name string) (*os.File, []byte, error) {
 	return file, make([]byte, n), nil
 }
 
-// freeBPF opens the first file of bpf(4) that nobody has. It blocks: Go's poller cannot wait for it.
+// freeBPF opens the first file of bpf(4) that nobody has. It blocks: Go's poller cannot wait for
+// it.
 func freeBPF() (*os.File, error) {
 	for i := range maxBPF {
 		path := "/dev/bpf" + strconv.Itoa(i)
@@ -188,7 +192,8 @@ func (f *feth) close() error {
 		if name == "" {
 			continue
 		}
-		if err := destroy(name); err != nil && !errors.Is(err, unix.ENXIO) && !errors.Is(err, unix.EINVAL) {
+		err := destroy(name)
+		if err != nil && !errors.Is(err, unix.ENXIO) && !errors.Is(err, unix.EINVAL) { // it is gone
 			errs = append(errs, fmt.Errorf("destroy %s: %w", name, err))
 		}
 	}

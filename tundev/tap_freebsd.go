@@ -13,15 +13,16 @@ import (
 const (
 	tapPath = "/dev/tap" // each time it is opened there is another interface
 
-	// ours is the description of the interfaces that were made here. FreeBSD keeps an interface when its
-	// program ends, so one with it that nobody has open is a leftover.
+	// ours is the description of the interfaces that were made here. FreeBSD keeps an interface
+	// when its program ends, so one with it that nobody has open is a leftover.
 	ours = "vxmesh"
 )
 
 // tapGetName is TAPGIFNAME (net/if_tap.h), which gives an ifRequest.
 var tapGetName = ioctlNumber(ioctlOut, uint(unsafe.Sizeof(ifRequest{})), 't', 93)
 
-// openTAP makes an interface and gives it the name, or takes one of that name that nobody has open.
+// openTAP makes an interface and gives it the name, or takes one of that name that nobody has
+// open.
 func openTAP(o Options) (card, bool, error) {
 	there, err := lookUp(o.Name)
 	if err != nil {
@@ -32,7 +33,8 @@ func openTAP(o Options) (card, bool, error) {
 	}
 	file, err := os.OpenFile(tapPath, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, causef(ErrNoTun, "%s is missing: load the driver with kldload if_tuntap", tapPath)
+		return nil, false, causef(ErrNoTun,
+			"%s is missing: load the driver with kldload if_tuntap", tapPath)
 	}
 	if err != nil {
 		return nil, false, err
@@ -50,8 +52,8 @@ func openTAP(o Options) (card, bool, error) {
 	return t, false, nil
 }
 
-// adopt opens an interface that is there already, if it is a TAP and free. The driver gives a renamed one a
-// file of its new name.
+// adopt opens an interface that is there already, if it is a TAP and free. The driver gives a
+// renamed one a file of its new name.
 func adopt(name string) (card, bool, error) {
 	file, err := os.OpenFile("/dev/"+name, os.O_RDWR, 0)
 	switch {
@@ -103,7 +105,8 @@ func (t *tapFile) close() error {
 
 func (host) rename(from, to string) error {
 	name := nameOf(to)
-	return ask(unix.SIOCSIFNAME, unsafe.Pointer(&ifPointer{name: nameOf(from), data: unsafe.Pointer(&name)}))
+	r := ifPointer{name: nameOf(from), data: unsafe.Pointer(&name)}
+	return ask(unix.SIOCSIFNAME, unsafe.Pointer(&r))
 }
 
 // describe gives an interface a description.

@@ -14,9 +14,9 @@ import (
 // maxTAP is how many files of tap(4) are tried.
 const maxTAP = 256
 
-// openTAP opens the TAP of that name, or the first that nobody has, with the name as its description.
-// OpenBSD makes the interface for who opens its file, and removes it at the end of the process, unless it was
-// there before.
+// openTAP opens the TAP of that name, or the first that nobody has, with the name as its
+// description. OpenBSD makes the interface for who opens its file, and removes it at the end of
+// the process, unless it was there before.
 func openTAP(o Options) (card, bool, error) {
 	if unit, ok := unitOf("tap", o.Name); ok {
 		return openUnit(unit)
@@ -53,7 +53,8 @@ func openUnit(unit int) (card, bool, error) {
 	file, err := os.OpenFile("/dev/"+name, os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, false, causef(ErrNoTun, "/dev/%s is missing: make it with cd /dev && sh MAKEDEV %s", name, name)
+		return nil, false, causef(ErrNoTun,
+			"/dev/%s is missing: make it with cd /dev && sh MAKEDEV %s", name, name)
 	case errors.Is(err, unix.EBUSY):
 		return nil, false, causef(ErrInUse, "another process has %s", name)
 	case err != nil:

@@ -29,8 +29,8 @@ type tapHandle struct {
 	closed bool
 }
 
-// openTAP borrows the adapter of that name, or the first that nobody has open. There have to be some: making
-// them needs the driver's own tools.
+// openTAP borrows the adapter of that name, or the first that nobody has open. There have to be
+// some: making them needs the driver's own tools.
 func openTAP(o Options) (card, bool, error) {
 	if o.Bridge != "" {
 		return nil, false, errNoBridges
@@ -84,8 +84,8 @@ func (t tapAdapter) connection() string {
 	return registryValue(connections+`\`+t.guid+`\Connection`, "Name")
 }
 
-// registryValue gives a string of the registry, "" when it is not there or may not be read, as some keys beside
-// those of adapters may not.
+// registryValue gives a string of the registry, "" when it is not there or may not be read, as
+// some keys beside those of adapters may not.
 func registryValue(path, name string) string {
 	key, err := registry.OpenKey(registry.LOCAL_MACHINE, path, registry.QUERY_VALUE)
 	if err != nil {
@@ -133,13 +133,14 @@ func openTapHandle(a tapAdapter) (*tapHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := windows.CreateFile(path, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING,
-		windows.FILE_ATTRIBUTE_SYSTEM|windows.FILE_FLAG_OVERLAPPED, 0)
+	h, err := windows.CreateFile(path, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil,
+		windows.OPEN_EXISTING, windows.FILE_ATTRIBUTE_SYSTEM|windows.FILE_FLAG_OVERLAPPED, 0)
 	switch {
 	case errors.Is(err, windows.ERROR_GEN_FAILURE), errors.Is(err, windows.ERROR_SHARING_VIOLATION):
 		return nil, causef(ErrInUse, "another process has the adapter %q", a.name)
 	case errors.Is(err, windows.ERROR_FILE_NOT_FOUND):
-		return nil, causef(ErrInUse, "the adapter %q is disabled: enable it in the network connections", a.name)
+		return nil, causef(ErrInUse,
+			"the adapter %q is disabled: enable it in the network connections", a.name)
 	case err != nil:
 		return nil, fmt.Errorf("open the adapter %q: %w", a.name, err)
 	}
@@ -163,7 +164,8 @@ func (t tapAdapter) restartWith(mac ether.MAC) error {
 		return fmt.Errorf("set the mac of the adapter %q: %w", t.name, err)
 	}
 	for _, state := range []string{"disabled", "enabled"} {
-		if err := command("netsh", "interface", "set", "interface", "name="+t.name, "admin="+state); err != nil {
+		err := command("netsh", "interface", "set", "interface", "name="+t.name, "admin="+state)
+		if err != nil {
 			return err
 		}
 	}
@@ -180,7 +182,8 @@ func openAgain(a tapAdapter, want ether.MAC) (*tapHandle, error) {
 		}
 		mac, err := t.mac()
 		if err == nil && mac != want {
-			err = fmt.Errorf("the adapter %q keeps the mac %s: set mac to that in [segments.device]", a.name, mac)
+			err = causef(ErrInvalid, "the adapter %q keeps the mac %s: set mac to that in [segments.device]",
+				a.name, mac)
 		}
 		if err != nil {
 			return nil, errors.Join(err, t.close())
@@ -204,7 +207,8 @@ func (t *tapHandle) checkMTU(want int) error {
 		return err
 	}
 	if has := int(binary.LittleEndian.Uint32(b)); has < want {
-		return causef(ErrInvalid, "the adapter %q takes an mtu of %d at most, and %d is asked for", t.adapter.name, has, want)
+		return causef(ErrInvalid, "the adapter %q takes an mtu of %d at most, and %d is asked for",
+			t.adapter.name, has, want)
 	}
 	return nil
 }
@@ -212,8 +216,8 @@ func (t *tapHandle) checkMTU(want int) error {
 // control asks the driver for something; what b has goes there, and b is what comes back.
 func (t *tapHandle) control(what uint32, b []byte) ([]byte, error) {
 	var n uint32
-	err := windows.DeviceIoControl(t.handle, tapControl(what), &b[0], uint32(len(b)), &b[0], uint32(len(b)), &n,
-		&t.out)
+	size := uint32(len(b))
+	err := windows.DeviceIoControl(t.handle, tapControl(what), &b[0], size, &b[0], size, &n, &t.out)
 	if errors.Is(err, windows.ERROR_IO_PENDING) {
 		err = windows.GetOverlappedResult(t.handle, &t.out, &n, true)
 	}
@@ -227,7 +231,9 @@ func (t *tapHandle) control(what uint32, b []byte) ([]byte, error) {
 func (t *tapHandle) name() string { return t.adapter.connection() }
 
 func (t *tapHandle) read(take func(frame []byte)) error {
-	n, err := t.do(&t.in, func(o *windows.Overlapped) error { return windows.ReadFile(t.handle, t.buf, nil, o) })
+	n, err := t.do(&t.in, func(o *windows.Overlapped) error {
+		return windows.ReadFile(t.handle, t.buf, nil, o)
+	})
 	take(t.buf[:n])
 	return err
 }
@@ -251,7 +257,8 @@ func (t *tapHandle) do(o *windows.Overlapped, begin func(*windows.Overlapped) er
 	}
 	err = begin(o)
 	if errors.Is(err, windows.ERROR_IO_PENDING) {
-		_, err = windows.WaitForMultipleObjects([]windows.Handle{o.HEvent, t.stop}, false, windows.INFINITE)
+		ends := []windows.Handle{o.HEvent, t.stop}
+		_, err = windows.WaitForMultipleObjects(ends, false, windows.INFINITE)
 	}
 	if err != nil {
 		return 0, err

@@ -2,14 +2,13 @@ package tundev
 
 import (
 	"encoding/hex"
-	"slices"
 	"strings"
 
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
-// What tap-windows6 calls things (src/tap-windows.h). The driver's adapters are made with the tools that come
-// with it; each is a network connection with a name.
+// What tap-windows6 calls things (src/tap-windows.h). The driver's adapters are made with the
+// tools that come with it; each is a network connection with a name.
 
 // adapterClass is where the registry has all network adapters, and connections their names.
 const (
@@ -43,10 +42,13 @@ func isTapWindows(component string) bool {
 	return c == "tap0901" || c == `root\tap0901`
 }
 
-// pickTAP gives the adapters to try: the one whose connection has the name, or all, in their order.
+// pickTAP gives the adapters to try: the one whose connection has the name, or all, in their
+// order.
 func pickTAP(all []tapAdapter, name string) []tapAdapter {
-	if i := slices.IndexFunc(all, func(t tapAdapter) bool { return strings.EqualFold(t.name, name) }); i >= 0 {
-		return all[i : i+1]
+	for i, a := range all {
+		if strings.EqualFold(a.name, name) {
+			return all[i : i+1]
+		}
 	}
 	return all
 }

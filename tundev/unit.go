@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// unitOf gives the number of an interface that is called as its driver and a number. Systems where all are
-// called so do not take other names.
+// unitOf gives the number of an interface that is called as its driver and a number. Systems where
+// all are called so do not take other names.
 func unitOf(driver, name string) (unit int, ok bool) {
 	digits, ok := strings.CutPrefix(name, driver)
 	if !ok || digits == "" || digits[0] == '0' && digits != "0" {
@@ -19,7 +19,8 @@ func unitOf(driver, name string) (unit int, ok bool) {
 	return int(n), true
 }
 
-// driverName gives what to ask such a system for: the name, if it is one of the driver's, or any of these.
+// driverName gives what to ask such a system for: the name, if it is one of the driver's, or any
+// of these.
 func driverName(driver, name string) string {
 	if _, ok := unitOf(driver, name); ok {
 		return name

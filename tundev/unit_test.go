@@ -41,15 +41,17 @@ func TestUnits(t *testing.T) {
 
 func TestTapWindows(t *testing.T) {
 	for component, want := range map[string]bool{
-		"tap0901": true, `root\tap0901`: true, `ROOT\TAP0901`: true, "tap0801": false, "wintun": false, "": false,
-		"tap09011": false,
+		"tap0901": true, `root\tap0901`: true, `ROOT\TAP0901`: true,
+		"tap0801": false, "tap09011": false, "wintun": false, "": false,
 	} {
 		if isTapWindows(component) != want {
 			t.Errorf("%q: %v", component, !want)
 		}
 	}
 	// CTL_CODE(0x22, request, 0, 0), as compiled into programs that use the driver.
-	for request, want := range map[uint32]uint32{tapGetMAC: 0x220004, tapGetMTU: 0x22000c, tapSetMediaStatus: 0x220018} {
+	for request, want := range map[uint32]uint32{
+		tapGetMAC: 0x220004, tapGetMTU: 0x22000c, tapSetMediaStatus: 0x220018,
+	} {
 		if got := tapControl(request); got != want {
 			t.Errorf("request %d is %#x, want %#x", request, got, want)
 		}

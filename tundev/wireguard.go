@@ -10,8 +10,8 @@ import (
 	wgtun "golang.zx2c4.com/wireguard/tun"
 )
 
-// A wireguard is the card of systems' layer-3 tunnels: macOS's utun, Windows's Wintun, and the BSDs' tun, by
-// way of WireGuard's package.
+// A wireguard is the card of systems' layer-3 tunnels: macOS's utun, Windows's Wintun, and the
+// BSDs' tun, by way of WireGuard's package.
 type wireguard struct {
 	dev   wgtun.Device
 	bufs  [][]byte // what Read fills

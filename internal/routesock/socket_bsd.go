@@ -31,8 +31,8 @@ func Open() (*Socket, error) {
 	return &Socket{file: os.NewFile(uintptr(fd), "route")}, nil
 }
 
-// Next waits for messages. None at all stand for some that were lost or make no sense: what they told may have
-// been anything.
+// Next waits for messages. None at all stand for some that were lost or make no sense: what they
+// told may have been anything.
 func (s *Socket) Next() ([]route.Message, error) {
 	for {
 		n, err := s.file.Read(s.buf[:])

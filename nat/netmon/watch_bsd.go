@@ -32,8 +32,8 @@ func (w routeWatcher) next() error {
 
 func (w routeWatcher) close() { w.socket.Close() }
 
-// matter reports whether messages are about more than single hosts: neighbours come and go as routes here,
-// and lookups are answered to everybody.
+// matter reports whether messages are about more than single hosts: neighbours come and go as
+// routes here, and lookups are answered to everybody.
 func matter(messages []route.Message) bool {
 	for _, m := range messages {
 		r, ok := m.(*route.RouteMessage)
