@@ -34,54 +34,54 @@ type door struct {
 	endpoint *session.Endpoint
 	open     atomic.Bool
 	looked   time.Duration
-	guests   map[*session.Peer]*peer
+	joiners  map[*session.Peer]*peer
 	requests chan redemption
 }
 
 const (
-	// guestStay is how long a guest may take, and guestLinger how long it may ask again what it was
-	// answered; maxGuests is how many there are at once.
-	guestStay   = time.Minute
-	guestLinger = 5 * time.Second
-	maxGuests   = 64
+	// joinerStay is how long a joiner may take, and joinerLinger how long it may ask again what it was
+	// answered; maxJoiners is how many there are at once.
+	joinerStay   = time.Minute
+	joinerLinger = 5 * time.Second
+	maxJoiners   = 64
 	// doorEvery is how often it is asked whether there are invitations.
 	doorEvery = time.Second
 )
 
 // A redemption waits for the registrar.
 type redemption struct {
-	guest  *peer
+	joiner *peer
 	t      *session.Transport
 	redeem *roster.Redeem
 }
 
 func (d *door) init() {
-	d.guests = make(map[*session.Peer]*peer)
-	d.requests = make(chan redemption, maxGuests)
+	d.joiners = make(map[*session.Peer]*peer)
+	d.requests = make(chan redemption, maxJoiners)
 }
 
-// let makes a guest of a node that nobody knows. It reports whether there was room.
+// let makes a joiner of a node that nobody knows. It reports whether there was room.
 func (d *door) let(now time.Duration, m *mesh, key session.PublicKey) bool {
-	if len(d.guests) >= maxGuests {
+	if len(d.joiners) >= maxJoiners {
 		return false
 	}
 	s, err := d.endpoint.Add(key)
 	if err != nil {
 		return false
 	}
-	p := newPeer(m.n, PeerOptions{Name: "guest", Key: key}, s)
-	p.arrived, p.leaves = now, now+guestStay
-	d.guests[s] = p
+	p := newPeer(m.n, PeerOptions{Name: "joiner", Key: key}, s)
+	p.arrived, p.leaves = now, now+joinerStay
+	d.joiners[s] = p
 	m.bySession[s] = p
 	return true
 }
 
-// expire sends guests away that took too long, and looks whether there are invitations.
+// expire sends joiners away that took too long, and looks whether there are invitations.
 func (d *door) expire(now time.Duration, c *membership) {
-	for s, p := range d.guests {
+	for s, p := range d.joiners {
 		if now >= p.leaves {
 			d.endpoint.Remove(s)
-			delete(d.guests, s)
+			delete(d.joiners, s)
 			delete(c.m.bySession, s)
 			c.m.publishTable()
 		}
@@ -96,7 +96,7 @@ func (d *door) expire(now time.Duration, c *membership) {
 // redeem passes a redemption to the registrar, if its proofs are right.
 func (d *door) redeem(c *membership, e *meshEvent) {
 	r, err := roster.ParseRedeem(e.data)
-	if err != nil || d.guests[e.peer.session] != e.peer || e.peer.asking || c.Registrar == nil {
+	if err != nil || d.joiners[e.peer.session] != e.peer || e.peer.asking || c.Registrar == nil {
 		return
 	}
 	key := roster.SessionKey(e.peer.key)
@@ -124,9 +124,9 @@ func (c *membership) serve(ctx context.Context) error {
 	}
 }
 
-// judge asks the registrar and tells the guest.
+// judge asks the registrar and tells the joiner.
 func (c *membership) judge(r redemption) {
-	m, key := c.m, roster.SessionKey(r.guest.key)
+	m, key := c.m, roster.SessionKey(r.joiner.key)
 	m.mu.Lock()
 	wrong, revoked := c.roster.Clock(c.Wall()), c.roster.Revoked(r.redeem.Sign.Node())
 	registrar := c.Registrar
@@ -147,8 +147,8 @@ func (c *membership) judge(r redemption) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.guest.asking, c.issueError = false, ""
-	r.guest.leaves = min(r.guest.leaves, m.n.now()+guestLinger) // others may be waiting outside
+	r.joiner.asking, c.issueError = false, ""
+	r.joiner.leaves = min(r.joiner.leaves, m.n.now()+joinerLinger) // others may be waiting outside
 	if err != nil {
 		refusal, told := errors.AsType[*roster.Refusal](err)
 		if !told {
@@ -158,7 +158,7 @@ func (c *membership) judge(r redemption) {
 			c.issueError = err.Error()
 		}
 		m.n.log.Warn("invitation not redeemed", "name", r.redeem.Name, "err", err)
-		c.door.answer(r.guest, r.t, roster.AppendRefusal(nil, refusal))
+		c.door.answer(r.joiner, r.t, roster.AppendRefusal(nil, refusal))
 		return
 	}
 	m.n.log.Info("invitation redeemed", "name", cert.Name, "id", cert.Node())
@@ -184,9 +184,9 @@ func (c *membership) welcome(r redemption, cert *roster.Certificate) {
 		items = append(items, roster.Item{Kind: roster.ItemRecord, Raw: c.record.Raw})
 	}
 	for _, message := range roster.ItemMessages(items, gossipLen) {
-		c.door.answer(r.guest, r.t, message)
+		c.door.answer(r.joiner, r.t, message)
 	}
-	c.door.answer(r.guest, r.t, roster.AppendGrant(nil, &g)) // last: with it the joiner has all
+	c.door.answer(r.joiner, r.t, roster.AppendGrant(nil, &g)) // last: with it the joiner has all
 	c.take(roster.Item{Kind: roster.ItemCertificate, Raw: cert.Raw}, nil)
 }
 
@@ -199,7 +199,7 @@ func (c *membership) delegation(cert *roster.Certificate) (*roster.Delegation, e
 	return &d, err
 }
 
-// answer sends a message to a guest, where it was last heard.
+// answer sends a message to a joiner, where it was last heard.
 func (d *door) answer(p *peer, t *session.Transport, message []byte) {
 	p.tell(t, message)
 }

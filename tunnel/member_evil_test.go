@@ -238,17 +238,17 @@ func TestMemberDoor(t *testing.T) {
 		g.allMeet()
 		begin(g.fellows...)
 		g.full(3 * time.Second)
-		guest := g.guest(token, 1)
-		r, err := enter(guest)
+		joiner := g.joiner(token, 1)
+		r, err := enter(joiner)
 		if err != nil {
 			t.Fatal(err)
 		}
 		g.within(3*time.Second, "the others hear of it", func() bool { return len(g.fellows[2].Roster()) == 4 })
-		f := g.admits(guest, r)
+		f := g.admits(joiner, r)
 		begin(f)
 		g.full(5 * time.Second)
 		g.talk(f.member, g.fellows[2].member, time.Second)
-		again, err := enter(guest)
+		again, err := enter(joiner)
 		if err != nil || string(again.Grant.Certificate) != string(r.Grant.Certificate) {
 			t.Errorf("the same keys again: %v, %v", again, err)
 		}
@@ -281,13 +281,13 @@ func TestMemberDoorRefuses(t *testing.T) {
 			simulateGuild(t, 24, 2, func(g *guild) {
 				a := g.fellows[0]
 				d := a.opens()
-				guest := g.guest(d.invite(a, 1), 1)
+				joiner := g.joiner(d.invite(a, 1), 1)
 				g.allMeet()
 				begin(g.fellows...)
 				g.full(3 * time.Second)
-				c.spoil(g, d, &guest)
+				c.spoil(g, d, &joiner)
 				g.pass(time.Second)
-				_, err := enter(guest)
+				_, err := enter(joiner)
 				refusal, told := errors.AsType[*roster.Refusal](err)
 				if !told || refusal.Reason != c.want {
 					t.Errorf("%v, want %v", err, c.want)
@@ -313,8 +313,8 @@ func TestMemberDoorIsSilent(t *testing.T) {
 			simulateGuild(t, 25, 1, func(g *guild) {
 				a := g.fellows[0]
 				d := a.opens()
-				guest := g.guest(d.invite(a, 1), 1)
-				spoil(d, &guest)
+				joiner := g.joiner(d.invite(a, 1), 1)
+				spoil(d, &joiner)
 				begin(a)
 				g.pass(time.Second)
 				said := 0
@@ -324,7 +324,7 @@ func TestMemberDoorIsSilent(t *testing.T) {
 					}
 					return true
 				})
-				_, err := enter(guest)
+				_, err := enter(joiner)
 				if !errors.Is(err, enrol.ErrNoAnswer) || !strings.Contains(err.Error(), a.addr.String()) {
 					t.Errorf("%v", err)
 				}
@@ -352,13 +352,13 @@ func TestMemberDoorReplay(t *testing.T) {
 		binding := r.transport().Binding()
 		sign := signKey("thief", 1)
 		other := sha256.Sum256([]byte("another session"))
-		forged := token.Redeem(binding, sign, own, "guest")
+		forged := token.Redeem(binding, sign, own, "joiner")
 		forged.Sign = publicKey(signKey("victim", 1))
-		renamed := token.Redeem(binding, sign, own, "guest")
+		renamed := token.Redeem(binding, sign, own, "joiner")
 		renamed.Name = "other"
 		for name, redeem := range map[string]*roster.Redeem{
-			"of another session":  token.Redeem(other, sign, own, "guest"),
-			"of another's keys":   token.Redeem(binding, sign, roster.SessionKey{1}, "guest"),
+			"of another session":  token.Redeem(other, sign, own, "joiner"),
+			"of another's keys":   token.Redeem(binding, sign, roster.SessionKey{1}, "joiner"),
 			"with a key not held": forged,
 			"with another name":   renamed,
 		} {
@@ -370,7 +370,7 @@ func TestMemberDoorReplay(t *testing.T) {
 				t.Errorf("%s: %v, %v, asked %d times", name, refusal, err, d.asked)
 			}
 		}
-		r.raw(r.control(roster.AppendRedeem(nil, token.Redeem(binding, sign, own, "guest"))))
+		r.raw(r.control(roster.AppendRedeem(nil, token.Redeem(binding, sign, own, "joiner"))))
 		g.pass(time.Second)
 		if _, err := roster.ParseGrant(r.lastTold()); err != nil {
 			t.Errorf("the right one: %v", err)
@@ -466,7 +466,7 @@ func (g *guild) race(token *roster.Token, joiners int) (won int, errs []error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for i := range joiners {
-		o := g.guest(token, i)
+		o := g.joiner(token, i)
 		all.Go(func() {
 			_, err := enter(o)
 			mu.Lock()

@@ -42,12 +42,12 @@ func TestMemberBecomesAdmin(t *testing.T) {
 		b.TakeMembership(&other)
 		b.TakeMembership(nil)
 		g.pass(2 * time.Second)
-		guest := g.guest(d.invite(b, 1), 9)
-		r, err := enter(guest)
+		joiner := g.joiner(d.invite(b, 1), 9)
+		r, err := enter(joiner)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := g.admits(guest, r)
+		f := g.admits(joiner, r)
 		begin(f)
 		g.full(5 * time.Second)
 		if got := a.entry(f).Certificate.Issuer; got != authority.SignKey() {

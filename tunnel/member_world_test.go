@@ -352,12 +352,12 @@ func (d *desk) invite(f *fellow, uses int) *roster.Token {
 	return t
 }
 
-// guest is what the i-th joiner brings to an invitation. It sits on a host of its own, with i above
+// joiner is what the i-th joiner brings to an invitation. It sits on a host of its own, with i above
 // those of all fellows.
-func (g *guild) guest(t *roster.Token, i int) enrol.Options {
+func (g *guild) joiner(t *roster.Token, i int) enrol.Options {
 	host := g.net.Host(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}))
 	return enrol.Options{
-		Token: t, Session: nodeKey(1000 + i), Sign: signKey("guest", i), Name: "guest", Epoch: 1,
+		Token: t, Session: nodeKey(1000 + i), Sign: signKey("joiner", i), Name: "joiner", Epoch: 1,
 		ListenUDP: host.Listen,
 	}
 }

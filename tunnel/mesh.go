@@ -176,7 +176,7 @@ func (m *mesh) handle(e *meshEvent) {
 // follow does what is due for the peer of an event: to look after all of them for each is too much
 // where they are many.
 func (m *mesh) follow(now time.Duration, p *peer) {
-	if p == nil || p.arrived > 0 || !m.knows(p) { // guests are nobody's business but the door's
+	if p == nil || p.arrived > 0 || !m.knows(p) { // joiners are nobody's business but the door's
 		return
 	}
 	m.look(now, p)

@@ -40,11 +40,11 @@ type peer struct {
 	// Owned by the mesh, under its lock.
 	options    PeerOptions
 	paused     bool           // nothing goes to it and nothing comes from it; it has no session
-	member     *roster.Member // nil for one that the config lists, and for guests
+	member     *roster.Member // nil for one that the config lists, and for joiners
 	heardOf    heardOf
-	arrived    time.Duration // of a guest
-	leaves     time.Duration // when a guest has to go
-	asking     bool          // a guest's redemption is being judged
+	arrived    time.Duration // of a joiner
+	leaves     time.Duration // when a joiner has to go
+	asking     bool          // a joiner's redemption is being judged
 	session    *session.Peer
 	endpoints  []netip.AddrPort  // what the configured ones resolved to
 	tried      []nat.Way         // by which the handshake under way was sent
