@@ -56,6 +56,11 @@ func attach(fd int, kind Kind, name string, adopt, multiQueue bool) (Offloads, e
 	default:
 		return Offloads{}, err
 	}
+	return setOffloads(fd)
+}
+
+// setOffloads agrees with the kernel on what stands before each frame, and what is left to whom.
+func setOffloads(fd int) (Offloads, error) {
 	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, offload.HeaderLen); err != nil {
 		return Offloads{}, fmt.Errorf("set the size of the offload header: %w", err)
 	}

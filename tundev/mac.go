@@ -25,9 +25,13 @@ func StableMAC(seed []byte, vni uint32) ether.MAC {
 	return m
 }
 
-// linkLocal is the IPv6 address that an Ethernet interface makes of its MAC (RFC 4291, appendix A).
-func linkLocal(m ether.MAC) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom16([16]byte{
-		0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5],
-	}), 64)
+// HostOf is the host of an IPv6 subnet, 64 bits long at most, that an Ethernet interface is by its MAC
+// (RFC 4291, appendix A).
+func HostOf(subnet netip.Prefix, m ether.MAC) netip.Prefix {
+	a := subnet.Masked().Addr().As16()
+	copy(a[8:], []byte{m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+	return netip.PrefixFrom(netip.AddrFrom16(a), subnet.Bits())
 }
+
+// linkLocal is the address that an Ethernet interface makes of its MAC where nobody gives it one.
+func linkLocal(m ether.MAC) netip.Prefix { return HostOf(netip.MustParsePrefix("fe80::/64"), m) }
