@@ -29,11 +29,11 @@ func (n *Node) Packets() (list []capture.Packet, missed uint64) {
 	return n.recorder.Packets(n.now(), n.wall())
 }
 
-// dropInner counts a frame dropped between the device and the switch.
+// dropInner counts a frame dropped between a device or guest and the switch.
 func (s *segment) dropInner(frame ether.Frame, p bridge.Port, reason drop.Reason) {
 	s.drops.Add(reason, 1)
 	s.node.show(&capture.Packet{
-		Point: capture.Dropped, Data: frame, In: p != devicePort, VNI: s.vni,
+		Point: capture.Dropped, Data: frame, In: s.jackAt(p) == nil, VNI: s.vni,
 		Port: s.portName(p).Name, Drop: reason,
 	})
 }

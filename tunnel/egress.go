@@ -22,10 +22,11 @@ const (
 	arenaLen = 7 * slotLen
 )
 
-// An egress sends frames out of one segment, to its peers and its VTEPs:
+// An egress sends frames out of one segment, to its peers and its VTEPs, and to what is plugged in:
 //
 //	frame -> chunks, seal          -> outbox -> mesh socket     (peer)
 //	frame -> header, checksum, cut -> outbox -> VXLAN socket    (VTEP)
+//	frame                                    -> device          (jack), at once
 //
 // One goroutine owns it. Frames for VTEPs leave from where they were read: at arena[used:], behind
 // room for the VXLAN header, so that frames of one size lie one after another, as UDP GSO wants
@@ -43,10 +44,12 @@ type egress struct {
 	// Who gets the frame being dispatched, besides the peers that have got it.
 	vteps    []*vtep
 	finished []*peer // peers that take no unfinished frames
+	jacks    []*jack // those whose devices do not
 
 	one     [1]bridge.Port
+	parts   [1][]byte
 	scratch []byte // a super-frame that cannot be cut in place; nil until there is one
-	piece   []byte // a segment of one on its way to a peer; nil until there is one
+	piece   []byte // a segment of one on its way to a peer or jack; nil until there is one
 }
 
 func newEgress(s *segment) *egress {
@@ -86,12 +89,12 @@ type parcel struct {
 	answered bool // its sender has been told that it is too big; once is enough for all VTEPs
 }
 
-// dispatch queues the frame for everybody behind the given ports whose path carries it. Peers come
-// first: they need the frame as it is, and making it one for VTEPs changes it.
+// dispatch queues the frame for everybody behind the given ports whose path carries it. Peers and jacks
+// come first: they need the frame as it is, and making it one for VTEPs changes it.
 func (e *egress) dispatch(p *parcel, to []bridge.Port) {
 	l := e.s.leg.Load()
 	_, tos, _ := l.options.Outer.For(p.ip)
-	e.vteps, e.finished = e.vteps[:0], e.finished[:0]
+	e.vteps, e.finished, e.jacks = e.vteps[:0], e.finished[:0], e.jacks[:0]
 	for _, port := range to {
 		if pr := l.peer(port); pr != nil {
 			if !e.sealed.frame(pr, p.meta, p.frame, tos, e.now) {
@@ -99,9 +102,11 @@ func (e *egress) dispatch(p *parcel, to []bridge.Port) {
 			}
 		} else if v := l.port(port); v != nil {
 			e.vteps = append(e.vteps, v)
+		} else if j := l.jack(port); j != nil {
+			e.write(j, p)
 		}
 	}
-	if len(e.vteps)+len(e.finished) == 0 {
+	if len(e.vteps)+len(e.finished)+len(e.jacks) == 0 {
 		return
 	}
 	if !e.finish(p) {
@@ -111,7 +116,20 @@ func (e *egress) dispatch(p *parcel, to []bridge.Port) {
 	for _, pr := range e.finished {
 		e.sealFinished(pr, p, tos)
 	}
+	for _, j := range e.jacks {
+		e.pieces(p, func(frame ether.Frame) { j.write(offload.Header{}, [][]byte{frame}) })
+	}
 	e.toVTEPs(l, p)
+}
+
+// write gives the frame to a device, or notes that it has to be finished before.
+func (e *egress) write(j *jack, p *parcel) {
+	if !j.takes(p.meta) {
+		e.jacks = append(e.jacks, j)
+		return
+	}
+	e.parts[0] = p.frame
+	j.write(p.meta, e.parts[:])
 }
 
 // finish makes the frame one that needs no more work but cutting.
@@ -129,16 +147,20 @@ func (e *egress) finish(p *parcel) bool {
 
 // sealFinished queues the frame for a peer whose devices take no partial checksums.
 func (e *egress) sealFinished(pr *peer, p *parcel, tos uint8) {
+	e.pieces(p, func(frame ether.Frame) { e.sealed.frame(pr, offload.Header{}, frame, tos, e.now) })
+}
+
+// pieces calls f with each of the frames that a finished one is, which are not kept.
+func (e *egress) pieces(p *parcel, f func(ether.Frame)) {
 	if !p.meta.IsSuper() {
-		e.sealed.frame(pr, offload.Header{}, p.frame, tos, e.now)
+		f(p.frame)
 		return
 	}
 	if e.piece == nil {
 		e.piece = make([]byte, tundev.BufLen)
 	}
 	for i := range e.cut.Count() {
-		n := e.cut.Put(e.piece, i)
-		e.sealed.frame(pr, offload.Header{}, e.piece[:n], tos, e.now)
+		f(e.piece[:e.cut.Put(e.piece, i)])
 	}
 }
 

@@ -124,7 +124,7 @@ func (n *Node) only(vni uint32) (*segment, error) {
 	return nil, control.Errorf(control.CodeNotFound, "there is no segment with vni %d", vni)
 }
 
-// findPort finds a port by name: "device", a peer's name, or a VTEP's address with or without port.
+// findPort finds a port by name: "device", a peer's or guest's name, or a VTEP's address with or without port.
 // The caller holds mu.
 func (s *segment) findPort(name string) (bridge.Port, error) {
 	if name == "device" || name == s.dev.Name() {
@@ -132,6 +132,11 @@ func (s *segment) findPort(name string) (bridge.Port, error) {
 	}
 	if port, ok := s.leg.Load().member(name); ok {
 		return port, nil
+	}
+	for _, g := range s.leg.Load().guests() {
+		if g.name == name {
+			return g.port, nil
+		}
 	}
 	if addr, err := parseVTEP(name); err == nil {
 		if v := s.leg.Load().find(addr); v != nil {
@@ -176,6 +181,9 @@ func unknownPort(name string, segments []*segment) error {
 	for _, s := range segments {
 		for pr := range s.leg.Load().members {
 			known = append(known, pr.name)
+		}
+		for _, g := range s.leg.Load().guests() {
+			known = append(known, g.name)
 		}
 		for _, v := range s.leg.Load().vteps() {
 			if !slices.Contains(known, v.name) {

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"errors"
 	"time"
 
 	"github.com/vxmesh/vxmesh/tundev"
@@ -13,7 +12,7 @@ import (
 )
 
 // An ingress takes frames that came in by a socket to where the switch sends them: the segment's
-// device, and from VTEPs to peers and back.
+// device or a guest's, and from VTEPs to peers and back.
 //
 //	frame -> checks, switch -> merge -> device
 //	                        -> egress
@@ -24,11 +23,10 @@ type ingress struct {
 	n   *Node
 	now time.Duration // of this batch
 
-	// Frames held back for merging are all for one segment's device; another segment's turn
-	// flushes them.
-	s      *segment
+	// Frames held back for merging are all for one device; another's turn flushes them.
+	j      *jack
 	merge  *offload.Coalescer
-	merges map[*segment]*offload.Coalescer
+	merges map[*jack]*offload.Coalescer
 	cut    offload.Segmenter
 	piece  []byte // one segment of a super-frame the device does not take
 	parts  [1][]byte
@@ -40,7 +38,7 @@ type ingress struct {
 
 func newIngress(n *Node) ingress {
 	return ingress{
-		n: n, merges: make(map[*segment]*offload.Coalescer), outs: make(map[*segment]*egress),
+		n: n, merges: make(map[*jack]*offload.Coalescer), outs: make(map[*segment]*egress),
 	}
 }
 
@@ -92,8 +90,8 @@ func (in *ingress) accept(a *arrival) drop.Reason {
 		return drop.None
 	}
 	a.s.captureInner(a.frame, a.from, true)
-	if port == devicePort {
-		in.deliver(a)
+	if j := a.s.jackAt(port); j != nil {
+		in.deliver(j, a)
 		return drop.None
 	}
 	in.to = append(in.to[:0], port)
@@ -113,7 +111,7 @@ func (in *ingress) flood(a *arrival) {
 	if len(in.to) > 0 {
 		in.forward(a)
 	}
-	in.deliver(a) // last: it may change the frame
+	in.deliver(a.s.jack, a) // last: it may change the frame
 }
 
 // forward queues a copy of the frame for the ports in in.to.
@@ -142,10 +140,10 @@ func (in *ingress) forward(a *arrival) {
 	e.dispatch(&p, in.to)
 }
 
-// deliver gives a frame to the segment's device, merged with its neighbours where that is possible.
-func (in *ingress) deliver(a *arrival) {
-	if a.s != in.s {
-		in.turn(a.s)
+// deliver gives a frame to a device, merged with its neighbours where that is possible.
+func (in *ingress) deliver(j *jack, a *arrival) {
+	if j != in.j {
+		in.turn(j)
 	}
 	h := a.meta
 	if a.super && a.ip.Version != 0 && a.ip.End-a.ip.Offset > a.s.dev.MTU() {
@@ -154,7 +152,7 @@ func (in *ingress) deliver(a *arrival) {
 	switch {
 	case h.IsSuper():
 		in.merge.Flush() // frames of the same flow may be held back
-		in.deliverSuper(a.s, h, a.frame)
+		in.deliverSuper(j, h, a.frame)
 		return
 	case h.Flags&offload.NeedsCsum != 0:
 		in.merge.AddPartial(h, a.frame)
@@ -166,70 +164,48 @@ func (in *ingress) deliver(a *arrival) {
 	}
 }
 
-// turn makes s the segment whose frames are merged.
-func (in *ingress) turn(s *segment) {
+// turn makes j the jack whose frames are merged.
+func (in *ingress) turn(j *jack) {
 	if in.merge != nil {
 		in.merge.Flush()
 	}
-	in.s, in.merge = s, in.merges[s]
+	in.j, in.merge = j, in.merges[j]
 	if in.merge != nil {
 		return
 	}
-	for old := range in.merges { // those of segments that are gone
-		if in.n.segment(old.vni) != old {
+	for old := range in.merges {
+		if old.gone() {
 			delete(in.merges, old)
 		}
 	}
-	o := s.dev.Offloads()
-	sink := s.writeFrame
+	o := j.dev.Offloads()
+	sink := j.write
 	if !o.Csum {
-		sink = s.writeFinished
+		sink = j.writeFinished
 	}
 	in.merge = offload.NewCoalescer(o.TSO, o.USO, sink)
-	in.merges[s] = in.merge
+	in.merges[j] = in.merge
 }
 
 // deliverSuper writes a super-frame, cut if the device does not take it.
-func (in *ingress) deliverSuper(s *segment, h offload.Header, frame ether.Frame) {
-	o := s.dev.Offloads()
-	udpFrame := h.GSOType == offload.GSOUDPL4
-	if udpFrame && o.USO || !udpFrame && o.TSO {
-		in.write(s, h, frame)
+func (in *ingress) deliverSuper(j *jack, h offload.Header, frame ether.Frame) {
+	if j.takes(h) {
+		in.write(j, h, frame)
 		return
 	}
 	if in.cut.Start(h, frame) != nil {
-		s.dropInner(frame, devicePort, drop.Malformed)
+		j.drop(frame, drop.Malformed)
 		return
 	}
 	if cap(in.piece) < in.cut.Len() {
 		in.piece = make([]byte, tundev.BufLen)
 	}
 	for n := in.cut.Next(in.piece[:in.cut.Len()]); n > 0; n = in.cut.Next(in.piece[:in.cut.Len()]) {
-		in.write(s, offload.Header{}, in.piece[:n])
+		in.write(j, offload.Header{}, in.piece[:n])
 	}
 }
 
-func (in *ingress) write(s *segment, h offload.Header, frame []byte) {
+func (in *ingress) write(j *jack, h offload.Header, frame []byte) {
 	in.parts[0] = frame
-	s.writeFrame(h, in.parts[:])
-}
-
-// writeFinished is writeFrame for a device that takes no partial checksums and so no super-frames.
-func (s *segment) writeFinished(h offload.Header, parts [][]byte) {
-	if offload.Complete(h, parts[0]) != nil {
-		s.dropInner(parts[0], devicePort, drop.Malformed)
-		return
-	}
-	s.writeFrame(offload.Header{}, parts)
-}
-
-// writeFrame gives a frame to the device and counts it when that does not take it.
-func (s *segment) writeFrame(h offload.Header, parts [][]byte) {
-	switch err := s.dev.WriteFrame(h, parts); {
-	case err == nil:
-	case errors.Is(err, tundev.ErrDown), errors.Is(err, tundev.ErrClosed):
-		s.dropInner(parts[0], devicePort, drop.DeviceDown)
-	default:
-		s.dropInner(parts[0], devicePort, drop.DeviceFull)
-	}
+	j.write(h, in.parts[:])
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/vxlan"
 )
 
-// devicePort is the switch port of every segment's device; VTEPs and peers have the numbers above.
+// devicePort is the switch port of every segment's device; guests, VTEPs and peers have the numbers
+// above.
 const devicePort bridge.Port = 1
 
 // A vtep is one port of a segment's plain leg: a remote, or the group that stands for several.
@@ -26,14 +27,15 @@ type vtep struct {
 	path  atomic.Pointer[route] // how the underlay reaches it; never nil
 }
 
-// A leg is an immutable snapshot of who is behind a segment's ports: its VTEPs and its peers. The
-// loops read the one that is current when they need it.
+// A leg is an immutable snapshot of who is behind a segment's ports: its VTEPs, its peers, and what is
+// plugged in on this machine. The loops read the one that is current when they need it.
 type leg struct {
 	options PlainOptions
 	ports   []*vtep // by bridge.Port; nil where there is none
 	sources map[netip.Addr]*vtep
 	peers   []*peer // by bridge.Port; nil where there is none
 	members map[*peer]bridge.Port
+	jacks   []*jack // by bridge.Port; nil where there is none
 }
 
 // newVTEP makes a port that is reachable until the keeper learns otherwise.
@@ -67,6 +69,14 @@ func (l *leg) peer(p bridge.Port) *peer {
 	return l.peers[p]
 }
 
+// jack gives what is plugged in at a switch port, or nil.
+func (l *leg) jack(p bridge.Port) *jack {
+	if int(p) >= len(l.jacks) {
+		return nil
+	}
+	return l.jacks[p]
+}
+
 // member gives the port of the peer of that name.
 func (l *leg) member(name string) (bridge.Port, bool) {
 	for p, port := range l.members {
@@ -79,7 +89,7 @@ func (l *leg) member(name string) (bridge.Port, bool) {
 
 // withPeers gives a snapshot whose peers are those listed. Those that stay keep their port.
 func (l *leg) withPeers(peers []*peer) *leg {
-	next := &leg{options: l.options, ports: l.ports, sources: l.sources}
+	next := &leg{options: l.options, ports: l.ports, sources: l.sources, jacks: l.jacks}
 	next.peers = make([]*peer, len(l.peers), len(l.peers)+len(peers))
 	next.members = make(map[*peer]bridge.Port, len(peers))
 	for _, p := range peers {
@@ -111,13 +121,18 @@ func (l *leg) gone(next *leg) (ports []bridge.Port) {
 			ports = append(ports, port)
 		}
 	}
+	for _, j := range l.plugged() {
+		if next.jack(j.port) != j {
+			ports = append(ports, j.port)
+		}
+	}
 	return ports
 }
 
 // free is the lowest port that nobody has.
 func (l *leg) free() bridge.Port {
 	port := devicePort + 1
-	for l.port(port) != nil || l.peer(port) != nil {
+	for l.port(port) != nil || l.peer(port) != nil || l.jack(port) != nil {
 		port++
 	}
 	return port
@@ -138,20 +153,18 @@ func (l *leg) find(a netip.AddrPort) *vtep {
 	return nil
 }
 
-// rebuild makes the snapshot that o asks for out of l, which may be nil. VTEPs that stay keep their
-// port, counters and entries; learned ones stay until the keeper forgets them.
+// rebuild makes the snapshot that o asks for out of l. VTEPs that stay keep their port, counters and
+// entries; learned ones stay until the keeper forgets them.
 func (l *leg) rebuild(o PlainOptions, listenPort uint16) *leg {
 	wanted := o.vteps(listenPort)
-	next := &leg{options: o, ports: make([]*vtep, devicePort+1, 2+len(wanted))}
-	if l != nil {
-		next.ports, next.peers, next.members = slices.Clone(l.ports), l.peers, l.members
-		for i, v := range next.ports {
-			if v == nil {
-				continue
-			}
-			if kind, listed := wanted[v.remote]; listed && kind != v.kind || !listed && v.listed() {
-				next.ports[i] = nil
-			}
+	next := l.clone()
+	next.options = o
+	for i, v := range next.ports {
+		if v == nil {
+			continue
+		}
+		if kind, listed := wanted[v.remote]; listed && kind != v.kind || !listed && v.listed() {
+			next.ports[i] = nil
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(wanted), netip.AddrPort.Compare) {
@@ -200,8 +213,8 @@ func (l *leg) index() {
 	}
 }
 
-// with gives a snapshot with one more VTEP, learned or pinned.
-func (l *leg) with(a netip.AddrPort, kind control.VTEPKind) (*leg, *vtep) {
+// withVTEP gives a snapshot with one more VTEP, learned or pinned.
+func (l *leg) withVTEP(a netip.AddrPort, kind control.VTEPKind) (*leg, *vtep) {
 	next := l.clone()
 	v := next.insert(a, kind)
 	next.index()
@@ -211,7 +224,7 @@ func (l *leg) with(a netip.AddrPort, kind control.VTEPKind) (*leg, *vtep) {
 // clone copies what may change of the VTEPs.
 func (l *leg) clone() *leg {
 	return &leg{
-		options: l.options, ports: slices.Clone(l.ports), peers: l.peers, members: l.members,
+		options: l.options, ports: slices.Clone(l.ports), peers: l.peers, members: l.members, jacks: l.jacks,
 	}
 }
 

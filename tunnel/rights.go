@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tunnel/roster"
 )
 
 // sourceIdle is for how long a source address that a peer used counts against its limit.
@@ -28,10 +29,7 @@ type station struct {
 func (p *peer) limitSources() {
 	limit := 0
 	if p.member != nil {
-		limit = p.member.Certificate.Rights.MACs
-		if !p.member.Certificate.Rights.Bridge {
-			limit = 1
-		}
+		limit = maxSources(p.member.Certificate.Rights)
 	}
 	old := p.sources.Load()
 	switch {
@@ -40,6 +38,14 @@ func (p *peer) limitSources() {
 	case old == nil || old.max != limit:
 		p.sources.Store(&sources{max: limit, seen: make(map[station]time.Duration)})
 	}
+}
+
+// maxSources is from how many addresses a member may send in a segment; 0 for any number.
+func maxSources(r roster.Rights) int {
+	if !r.Bridge {
+		return 1
+	}
+	return r.MACs
 }
 
 // allows reports whether the peer may send from an address in a segment, now.

@@ -23,9 +23,10 @@ type segment struct {
 	mac  ether.MAC // of the device
 	auto autoHost
 	dev  tundev.Device
+	jack *jack // that of the device
 	sw   *bridge.Switch
 	log  *slog.Logger
-	up   *uplink
+	up   *uplink // of the device
 
 	// Replaced by the keeper, by Apply, and by a downlink that learns a VTEP; all hold mu.
 	mu      sync.Mutex
@@ -56,12 +57,13 @@ func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 		return nil, err
 	}
 	s.dev = dev
+	s.jack = &jack{s: s, dev: dev, port: devicePort}
 	s.own.Store(new(s.addresses(o)))
-	s.sw.AddPort(devicePort, bridge.Device, true)
-	s.setLeg(s.leg.Load().rebuild(o.Plain, n.sockets.port).withPeers(n.mesh.inSegment(&o)))
+	first := new(leg).with(s.jack)
+	s.setLeg(first.rebuild(o.Plain, n.sockets.port).withPeers(n.mesh.inSegment(&o)))
 	s.setStatic(nil, o.Static)
 	s.sw.Add(bridge.Entry{MAC: s.mac, Port: devicePort, Kind: bridge.Local}) // nothing there to conflict with
-	s.up = newUplink(s)
+	s.up = newUplink(s.jack)
 	return s, nil
 }
 
@@ -114,6 +116,11 @@ func (s *segment) setLeg(l *leg) {
 		s.sw.RemovePort(port)
 	}
 	s.leg.Store(l)
+	for _, j := range l.plugged() {
+		if old.jack(j.port) != j {
+			s.sw.AddPort(j.port, bridge.Device, true)
+		}
+	}
 	for p, port := range l.members {
 		if old.peer(port) != p {
 			s.sw.AddPort(port, bridge.Mesh, true) // costs something for each port there is
@@ -161,7 +168,7 @@ func (s *segment) staticVTEP(a netip.AddrPort) *vtep {
 	if v := l.find(a); v != nil {
 		return v
 	}
-	next, v := l.with(a, control.VTEPPinned)
+	next, v := l.withVTEP(a, control.VTEPPinned)
 	s.setLeg(next)
 	return v
 }
@@ -184,7 +191,7 @@ func (s *segment) learnVTEP(from netip.Addr) *vtep {
 	if !l.options.admitsAnyone() || len(l.sources) >= maxLearnedVTEPs+len(l.options.Remotes) {
 		return nil
 	}
-	next, v := l.with(netip.AddrPortFrom(from, s.node.sockets.port), control.VTEPLearned)
+	next, v := l.withVTEP(netip.AddrPortFrom(from, s.node.sockets.port), control.VTEPLearned)
 	v.heard.Store(int64(s.node.now()))
 	s.setLeg(next)
 	s.node.publishVTEP(control.EventVTEPAdded, s.vni, v)
@@ -224,8 +231,9 @@ func (s *segment) forgetStale() {
 	}
 }
 
-// close closes the device.
+// close closes the device, and ends the stay of guests.
 func (s *segment) close() {
+	s.dismiss()
 	if err := s.dev.Close(); err != nil {
 		s.log.Warn("close device", "device", s.dev.Name(), "err", err)
 	}
@@ -242,6 +250,9 @@ func (s *segment) portName(p bridge.Port) control.FDBPort {
 	}
 	if pr := l.peer(p); pr != nil {
 		return control.FDBPort{Kind: control.PortPeer, Name: pr.name}
+	}
+	if j := l.jack(p); j != nil {
+		return control.FDBPort{Kind: control.PortGuest, Name: j.guest.name}
 	}
 	return control.FDBPort{Kind: control.PortVTEP, Name: fmt.Sprintf("port %d", p)}
 }

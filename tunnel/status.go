@@ -55,6 +55,9 @@ func (s *segment) status() (control.SegmentStatus, []control.Warning) {
 			})
 		}
 	}
+	for _, g := range s.leg.Load().guests() {
+		st.Guests = append(st.Guests, g.status())
+	}
 	if len(warnings) > 0 {
 		st.State = control.StateDegraded
 	}
@@ -196,6 +199,14 @@ func (n *Node) Stats() control.Stats {
 				RxFrames: v.rx.frames.Load(), RxBytes: v.rx.bytes.Load(),
 				TxFrames: v.tx.frames.Load(), TxBytes: v.tx.bytes.Load(),
 				Drops: v.drops.Map(),
+			})
+		}
+		for _, g := range s.leg.Load().guests() {
+			out.Guests = append(out.Guests, control.GuestStats{
+				VNI: s.vni, Name: g.name,
+				RxFrames: g.rx.frames.Load(), RxBytes: g.rx.bytes.Load(),
+				TxFrames: g.tx.frames.Load(), TxBytes: g.tx.bytes.Load(),
+				Drops: g.drops.Map(),
 			})
 		}
 	}

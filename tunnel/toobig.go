@@ -55,8 +55,8 @@ func (e *egress) tooBig(v *vtep, p *parcel, mtu int) bool {
 	e.s.tooBig.Add(1)
 	if pr := e.s.leg.Load().peer(p.from); pr != nil {
 		e.sealed.frame(pr, offload.Header{}, reply, 0, e.now)
-	} else {
-		e.s.writeFrame(offload.Header{}, [][]byte{reply})
+	} else if j := e.s.jackAt(p.from); j != nil {
+		j.write(offload.Header{}, [][]byte{reply})
 	}
 	return true
 }

@@ -194,6 +194,9 @@ VNI   VTEP                KIND    STATE        MTU   REASON
 4242  192.0.2.7           remote  ok           1450  -
 4242  [2001:db8::7]:8472  remote  unreachable  -     port unreachable
 
+VNI   GUEST  ADDRESSES      MAC                FOR
+4242  curl   10.42.0.77/24  52:54:00:1a:22:0b  5m00s
+
 1 warning
   nobody listens at [2001:db8::7]:8472
     start the VTEP there or remove it from remotes
@@ -318,6 +321,9 @@ VNI   RX FRAMES  RX BYTES  TX FRAMES  TX BYTES  FLOODED  DROPPED  FDB  LEARNED  
 
 VNI   VTEP       RX FRAMES  RX BYTES  TX FRAMES  TX BYTES  DROPPED
 4242  192.0.2.7  1000       1.5 MB    2000       3.0 MB    0
+
+VNI   GUEST  RX FRAMES  RX BYTES  TX FRAMES  TX BYTES  DROPPED
+4242  curl   20         2.0 kB    30         30.0 kB   0
 
 PEER    RX FRAMES  RX BYTES  RX DATAGRAMS  TX FRAMES  TX BYTES  TX DATAGRAMS  HANDSHAKES  DROPPED
 nas     300000     412.0 MB  310000        40000      38.0 MB   41000         3           2

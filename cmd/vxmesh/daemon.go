@@ -189,6 +189,7 @@ func (d *daemon) backend() control.Backend {
 		FDB:    d.node.FDB,
 		Stats:  d.stats,
 		AddFDB: d.node.AddFDB, DelFDB: d.node.DelFDB, FlushFDB: d.node.FlushFDB,
+		Guest:   d.guest,
 		Reload:  d.reload,
 		Capture: d.node.Capture,
 		Stacks:  crash.Stacks, Packets: d.packets, Panicked: d.panicked,

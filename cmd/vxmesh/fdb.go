@@ -65,7 +65,7 @@ func portText(p control.FDBPort) string {
 	return p.Name
 }
 
-const portHelp = "PORT is a peer's name, a VTEP's address[:port], or device."
+const portHelp = "PORT is the name of a peer or a guest, a VTEP's address[:port], or device."
 
 func newFDBAddCmd(g *globals) *cobra.Command {
 	var req control.FDBAdd

@@ -34,7 +34,7 @@ func newStatsCmd(g *globals) *cobra.Command {
 func statsText(s control.Stats) string {
 	var parts []string
 	for _, part := range []string{
-		segmentTable(s), vtepStatsTable(s), peerStatsTable(s), socketTable(s), dropTable(s),
+		segmentTable(s), vtepStatsTable(s), guestStatsTable(s), peerStatsTable(s), socketTable(s), dropTable(s),
 	} {
 		if part != "" {
 			parts = append(parts, part)
@@ -62,6 +62,16 @@ func vtepStatsTable(s control.Stats) string {
 	for _, v := range s.VTEPs {
 		t.add(v.VNI, v.Remote, v.RxFrames, byteCount(v.RxBytes), v.TxFrames, byteCount(v.TxBytes),
 			v.Drops.Total())
+	}
+	return t.String()
+}
+
+func guestStatsTable(s control.Stats) string {
+	var t table
+	t.add("VNI", "GUEST", "RX FRAMES", "RX BYTES", "TX FRAMES", "TX BYTES", "DROPPED")
+	for _, g := range s.Guests {
+		t.add(g.VNI, g.Name, g.RxFrames, byteCount(g.RxBytes), g.TxFrames, byteCount(g.TxBytes),
+			g.Drops.Total())
 	}
 	return t.String()
 }
@@ -102,6 +112,9 @@ func dropTable(s control.Stats) string {
 	}
 	for _, v := range s.VTEPs {
 		add(fmt.Sprintf("segment %d, VTEP %s", v.VNI, v.Remote), v.Drops)
+	}
+	for _, g := range s.Guests {
+		add(fmt.Sprintf("segment %d, guest %s", g.VNI, g.Name), g.Drops)
 	}
 	for _, p := range s.Peers {
 		add("peer "+p.Name, p.Drops)

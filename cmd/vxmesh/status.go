@@ -76,7 +76,8 @@ func statusText(s control.Status, rates map[string]rate, now time.Time) string {
 	b.WriteString(segmentLines(s))
 	fmt.Fprintf(&b, "node   %s, %s, %s\n", s.Node.Name, s.State, strings.Join(s.Listen, ", "))
 	for _, part := range []string{
-		peerTable(s.Peers, rates, now), vtepTable(s.Segments), warningText(s.Warnings),
+		peerTable(s.Peers, rates, now), vtepTable(s.Segments), guestTable(s.Segments, now),
+		warningText(s.Warnings),
 	} {
 		if part != "" {
 			b.WriteString("\n" + part)
@@ -133,6 +134,18 @@ func vtepTable(segments []control.SegmentStatus) string {
 				mtu = fmt.Sprint(v.MTU)
 			}
 			t.add(seg.VNI, v.Remote, v.Kind, v.State, mtu, v.Reason)
+		}
+	}
+	return t.String()
+}
+
+func guestTable(segments []control.SegmentStatus, now time.Time) string {
+	var t table
+	t.add("VNI", "GUEST", "ADDRESSES", "MAC", "FOR")
+	for _, seg := range segments {
+		for _, g := range seg.Guests {
+			t.add(seg.VNI, g.Name, strings.Join(g.Addresses, " "), g.MAC,
+				shortDuration(now.Sub(g.JoinedAt).Seconds()))
 		}
 	}
 	return t.String()

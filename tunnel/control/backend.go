@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"io"
+	"os"
 )
 
 // A Backend is what the server needs from the engine. Every function is called by many goroutines
@@ -40,6 +41,9 @@ type Backend struct {
 	RevokeInvitation func(id string) (Invitations, error)
 	RemoveMember     func(context.Context, RemoveRequest) (Removed, error)
 	RenameMember     func(context.Context, RenameRequest) (Renamed, error)
+
+	// Guest lets another process's TAP, which it owns from then on, into a segment. Nil takes no guests.
+	Guest func(r GuestRequest, tap *os.File) (GuestStay, error)
 
 	AddFDB   func(FDBAdd) (FDBResult, error)
 	DelFDB   func(FDBDel) (FDBResult, error)

@@ -226,12 +226,17 @@ func (c Client) open(ctx context.Context, method, path string, req any) (io.Read
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }()
+	return nil, c.refusal(res)
+}
+
+// refusal is the error that an answer is.
+func (c Client) refusal(res *http.Response) *Error {
 	e := &Error{}
-	err = json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(e)
+	err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(e)
 	if err != nil || e.Message == "" {
-		e = Errorf(CodeFailed, "the node on %s answered %s", c.Socket, res.Status)
+		return Errorf(CodeFailed, "the node on %s answered %s", c.Socket, res.Status)
 	}
-	return nil, e
+	return e
 }
 
 func (c Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {

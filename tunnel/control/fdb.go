@@ -28,7 +28,7 @@ type FDBEntry struct {
 // An FDBPort is a port of a segment.
 type FDBPort struct {
 	Kind PortKind `json:"kind"`
-	Name string   `json:"name"` // of the device or peer; a VTEP's address, :port when not the default
+	Name string   `json:"name"` // of the device, peer or guest; a VTEP's address, :port when not the default
 }
 
 // A PortKind says what is behind a port.
@@ -39,6 +39,7 @@ const (
 	PortDevice PortKind = "device"
 	PortPeer   PortKind = "peer"
 	PortVTEP   PortKind = "vtep"
+	PortGuest  PortKind = "guest"
 )
 
 // An EntryKind says how an entry came into the table.

@@ -37,6 +37,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/fdb/add", change(s, s.b.AddFDB))
 	mux.HandleFunc("POST /v1/fdb/del", change(s, s.b.DelFDB))
 	mux.HandleFunc("POST /v1/fdb/flush", change(s, s.b.FlushFDB))
+	mux.HandleFunc("POST /v1/guests", s.guest)
 	mux.HandleFunc("POST /v1/reload", s.reload)
 	mux.Handle("GET /metrics", MetricsHandler(s.b))
 	mux.HandleFunc("/", noRoute)

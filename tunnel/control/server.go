@@ -34,7 +34,8 @@ type server struct {
 	limits
 	recorder  *Recorder
 	shared    shared
-	profiling sync.Mutex // held while a profile is taken
+	profiling sync.Mutex     // held while a profile is taken
+	guests    sync.WaitGroup // whose connections are no longer the HTTP server's
 }
 
 func newServer(b Backend) *server {
@@ -93,6 +94,7 @@ func (s *server) run(ctx context.Context, l net.Listener, h http.Handler) error 
 	s.stop(srv)
 	<-served
 	conns.Wait()
+	s.guests.Wait()
 	return err
 }
 

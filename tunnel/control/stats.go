@@ -9,6 +9,7 @@ type Stats struct {
 	Schema   string             `json:"schema"`
 	Segments List[SegmentStats] `json:"segments"`
 	VTEPs    List[VTEPStats]    `json:"vteps"`
+	Guests   List[GuestStats]   `json:"guests"`
 	Peers    List[PeerStats]    `json:"peers"`
 	Sockets  List[SocketStats]  `json:"sockets"`
 	Node     NodeStats          `json:"node"`
@@ -49,6 +50,17 @@ type FDBStats struct {
 type VTEPStats struct {
 	VNI      uint32 `json:"vni"`
 	Remote   string `json:"remote"` // as in [VTEP]
+	RxFrames uint64 `json:"rx_frames"`
+	TxFrames uint64 `json:"tx_frames"`
+	RxBytes  uint64 `json:"rx_bytes"`
+	TxBytes  uint64 `json:"tx_bytes"`
+	Drops    Counts `json:"drops"`
+}
+
+// GuestStats counts the frames from (rx) and to one guest of one segment.
+type GuestStats struct {
+	VNI      uint32 `json:"vni"`
+	Name     string `json:"name"`
 	RxFrames uint64 `json:"rx_frames"`
 	TxFrames uint64 `json:"tx_frames"`
 	RxBytes  uint64 `json:"rx_bytes"`

@@ -51,11 +51,12 @@ type ConfigStatus struct {
 
 // SegmentStatus is one segment: its device and the VTEPs it sends to.
 type SegmentStatus struct {
-	VNI        uint32     `json:"vni"`
-	State      State      `json:"state"`
-	Device     Device     `json:"device"`
-	FDBEntries int        `json:"fdb_entries"`
-	VTEPs      List[VTEP] `json:"vteps"`
+	VNI        uint32      `json:"vni"`
+	State      State       `json:"state"`
+	Device     Device      `json:"device"`
+	FDBEntries int         `json:"fdb_entries"`
+	VTEPs      List[VTEP]  `json:"vteps"`
+	Guests     List[Guest] `json:"guests"`
 }
 
 // A Device is this machine's Ethernet port into a segment.

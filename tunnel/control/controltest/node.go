@@ -194,7 +194,7 @@ func (n *Node) capture(ctx context.Context, w io.Writer, o control.CaptureOption
 // MAC is the address 52:54:00:1a:22:NN.
 func MAC(last byte) ether.MAC { return ether.MAC{0x52, 0x54, 0x00, 0x1a, 0x22, last} }
 
-// Status is a node with one segment, two VTEPs, one of them unreachable, and the peers of [Peers].
+// Status is a node with one segment, two VTEPs, one of them unreachable, a guest, and the peers of [Peers].
 func Status() control.Status {
 	return control.Status{
 		Network: "home", State: control.StateDegraded, Version: "v0.1.0", PID: 4711,
@@ -217,6 +217,10 @@ func Status() control.Status {
 					State: control.VTEPUnreachable, Reason: "port unreachable",
 				},
 			},
+			Guests: []control.Guest{{
+				Name: "curl", MAC: MAC(0x0b), JoinedAt: Start,
+				Addresses: []string{"10.42.0.77/24"},
+			}},
 		}},
 		Peers: Peers(),
 		Warnings: []control.Warning{{
@@ -245,7 +249,7 @@ func FDB(f control.FDBFilter) control.FDB {
 	}}
 }
 
-// Stats is one segment, one VTEP, the peers of [Peers] and one socket.
+// Stats is one segment, one VTEP, a guest, the peers of [Peers] and one socket.
 func Stats() control.Stats {
 	return control.Stats{
 		Segments: []control.SegmentStats{{
@@ -256,6 +260,9 @@ func Stats() control.Stats {
 		VTEPs: []control.VTEPStats{{
 			VNI: 4242, Remote: "192.0.2.7",
 			RxFrames: 1000, TxFrames: 2000, RxBytes: 1500000, TxBytes: 3000000,
+		}},
+		Guests: []control.GuestStats{{
+			VNI: 4242, Name: "curl", RxFrames: 20, TxFrames: 30, RxBytes: 2000, TxBytes: 30000,
 		}},
 		Peers: PeerStats(),
 		Sockets: []control.SocketStats{{
