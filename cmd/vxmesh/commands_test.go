@@ -73,6 +73,7 @@ var commandCases = map[string]commandCase{
 	"debug packets":         {client: true},
 	"debug stacks":          {client: true},
 	"debug profile":         {args: "heap", client: true, most: 1},
+	"run":                   {most: -1},
 	"reload":                {schema: "reload", client: true, most: 1},
 	"config":                {group: true},
 	"config check":          {args: "home.toml", schema: "config_check", most: -1, setUp: true},

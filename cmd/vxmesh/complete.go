@@ -60,6 +60,7 @@ var arguments = []argument{
 	{"invite revoke", 0, invitationIDs, false},
 	{"config check", -1, configNames, true},
 	{"config show", 0, configNames, true},
+	{"run", -1, wordsOf(), true},
 	{"service install", 0, configNames, false},
 	{"service uninstall", 0, configNames, false},
 	{"service start", 0, configNames, false},
@@ -81,6 +82,7 @@ var flagValues = []struct {
 	{"wait", "for", waitConditions},
 	{"init", "address", wordsOf("auto", "none")},
 	{"join", "address", wordsOf("auto", "none")},
+	{"run", "address", wordsOf("auto", "none")},
 	{"tui", "screen", wordsOf(pageNames()...)},
 	{"tui", "theme", wordsOf(view.Names()...)},
 }
@@ -237,6 +239,9 @@ func portNames(ctx context.Context, g *globals) (names []string) {
 	for _, seg := range s.Segments {
 		for _, v := range seg.VTEPs {
 			names = append(names, v.Remote+"\tVTEP")
+		}
+		for _, g := range seg.Guests {
+			names = append(names, g.Name+"\tguest")
 		}
 	}
 	return append(names, "device\tthis machine")

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/vxmesh/vxmesh/internal/guest"
 	"github.com/vxmesh/vxmesh/internal/suggest"
 )
 
@@ -44,6 +45,7 @@ var commands = []func(*globals) *cobra.Command{
 	newEventsCmd,
 	newCaptureCmd,
 	newDebugCmd,
+	newRunCmd,
 	newReloadCmd,
 	newConfigCmd,
 	newKeyCmd,
@@ -67,6 +69,7 @@ type globals struct {
 const stuckAfter = 500 * time.Millisecond
 
 func main() {
+	guest.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks; the second is not caught any more and ends the process.
 	g := &globals{}
