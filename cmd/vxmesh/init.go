@@ -27,6 +27,7 @@ type setupFlags struct {
 	state   string
 	vni     uint32         // 0: the network's own
 	relay   bool           // no device: it introduces the others and passes on what they say
+	stack   bool           // a stack of the program's own in place of an interface
 	offered []netip.Prefix // by the inviter, when nobody says otherwise
 }
 
@@ -38,6 +39,7 @@ func (f *setupFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.config, "config", "", "the file to write (default /etc/vxmesh/NETWORK.toml)")
 	flags.StringVar(&f.state, "state", "", "the state directory (default /var/lib/vxmesh/NETWORK)")
 	flags.BoolVar(&f.relay, "relay-only", false, "no interface here, so no root: only introduce and relay, as on a small server")
+	flags.BoolVar(&f.stack, "userspace", false, "no interface here, so no root: the program has an IP stack of its own")
 	flags.Uint32Var(&f.vni, "vni", 0, "the segment's number (default: the network's own)")
 }
 
@@ -118,6 +120,9 @@ func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) 
 	}
 	if f.relay && (f.bridge != "" || f.address != "" && f.address != "none") {
 		return nil, usageError(cmd, "with --relay-only there is no interface that could have an address or a bridge")
+	}
+	if f.stack && (f.relay || f.bridge != "" || f.address == "none") {
+		return nil, usageError(cmd, "with --userspace the node has an address, no bridge, and is not --relay-only")
 	}
 	s.flags.address = f.addressing()
 	// What the file will say is checked before anything is written.
@@ -264,10 +269,10 @@ func setupError(err error) error {
 	return err
 }
 
-// sudo is what stands before a command on this machine. Without a device a node needs no root, and root
+// sudo is what stands before a command on this machine. Without an interface a node needs no root, and root
 // would not find what this user keeps in the own home.
 func (s *setup) sudo(euid int) string {
-	if s.flags.relay && euid > 0 {
+	if (s.flags.relay || s.flags.stack) && euid > 0 {
 		return ""
 	}
 	return "sudo "

@@ -36,7 +36,7 @@ func newJoinCmd(g *globals) *cobra.Command {
 			if isInvitation(args[0]) {
 				return joinInvitation(cmd, g, args[0], f, yes, foreground)
 			}
-			if name := firstChanged(cmd, "name", "bridge", "address", "config", "state", "vni", "relay-only", "yes"); name != "" {
+			if name := firstChanged(cmd, "name", "bridge", "address", "config", "state", "vni", "relay-only", "userspace", "yes"); name != "" {
 				return usageError(cmd, "--%s is for joining with an invitation; what runs is in the file", name)
 			}
 			return join(cmd.Context(), g, configPath(args[0]))

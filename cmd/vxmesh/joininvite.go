@@ -92,6 +92,8 @@ func (s *setup) expects(cmd *cobra.Command, token *roster.Token, yes bool) error
 	switch {
 	case s.flags.relay:
 		device = "no device: it only introduces the others to each other, and relays"
+	case s.flags.stack:
+		device = "no interface: the program has an IP stack of its own, and needs no root"
 	case s.flags.bridge != "":
 		device = "a new Ethernet device in bridge " + s.flags.bridge + ": the LAN behind it becomes part of the network"
 	}

@@ -37,9 +37,12 @@ func (s *setup) file(vni uint32) []byte {
 		line("serve = true                   # limit = \"50Mbit/s\" in all, unless it says otherwise here")
 		return b.Bytes()
 	}
-	if s.flags.bridge != "" {
+	switch {
+	case s.flags.stack:
+		line("  kind = \"userspace\"           # no interface here, so no root: the program has an IP stack of its own")
+	case s.flags.bridge != "":
 		line("  bridge = %-22q # the LAN behind this bridge is stretched to the other nodes", s.flags.bridge)
-	} else {
+	default:
 		line("  # bridge = \"br0\"              # to stretch the LAN behind a bridge to the other nodes")
 	}
 	switch s.flags.address {
