@@ -222,6 +222,12 @@ func testAdapter(t *testing.T, y *fakeSystem, change func(*Options)) (*adapter, 
 	return a, states
 }
 
+// pass lets time go by, and what it sets off come to its end.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 const setUp = "open vxm0, mac fe:00:00:00:00:01, mtu vxm0, up vxm0, add 10.0.0.1/24"
 
 // TestAdapterCarries: frames cross both ways, those that are none do not, and Close wakes who
@@ -321,7 +327,7 @@ func TestAdapterIsRepaired(t *testing.T) {
 				defer func() { _ = a.Close() }()
 				y.changes()
 				c.spoil(y)
-				time.Sleep(time.Second)
+				pass(time.Second)
 				if did := y.changes(); did != c.done {
 					t.Errorf("done: %q, want %q", did, c.done)
 				}
@@ -347,7 +353,7 @@ func TestAdapterIsMadeAgainLater(t *testing.T) {
 		y.refuse["open"] = syscall.EBUSY
 		y.mu.Unlock()
 		y.remove("vxm0")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if s := a.State(); s.Up || s.Reason != "cannot create tap device vxm0: "+syscall.EBUSY.Error() {
 			t.Errorf("state %+v", s)
 		}
@@ -357,7 +363,7 @@ func TestAdapterIsMadeAgainLater(t *testing.T) {
 		y.mu.Lock()
 		delete(y.refuse, "open")
 		y.mu.Unlock()
-		time.Sleep(2 * backoffMax)
+		pass(2 * backoffMax)
 		if !a.State().Up || !(*states)[len(*states)-1].Up {
 			t.Errorf("state %+v, told %v", a.State(), *states)
 		}
@@ -380,7 +386,7 @@ func TestAdapterInBridge(t *testing.T) {
 		y.bridges["bridge0"] = nil
 		y.mu.Unlock()
 		y.told <- news{name: "bridge0", index: 99}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if did := y.changes(); did != "join bridge0" || (*states)[0].Reason != faultBridge+"bridge0" {
 			t.Errorf("done: %q, said: %v", did, *states)
 		}
@@ -395,7 +401,7 @@ func TestAdapterInBridge(t *testing.T) {
 		y.mu.Lock()
 		y.bridges["bridge0"] = nil
 		y.mu.Unlock()
-		time.Sleep(2 * backoffMax)
+		pass(2 * backoffMax)
 		if did := y.changes(); did != "join bridge0" || !a.State().Up {
 			t.Errorf("done: %q, state %+v", did, a.State())
 		}

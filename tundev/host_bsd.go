@@ -45,12 +45,6 @@ func setFlagUp(name string) error {
 	return ask(unix.SIOCSIFFLAGS, unsafe.Pointer(&r))
 }
 
-// destroy removes an interface.
-func destroy(name string) error {
-	r := ifRequest{name: nameOf(name)}
-	return ask(unix.SIOCIFDESTROY, unsafe.Pointer(&r))
-}
-
 // ask does an ioctl about an interface, by a socket of its own.
 func ask(request uint, arg unsafe.Pointer) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -64,18 +65,35 @@ func (v inventory) note(n ast.Node) bool {
 	return true
 }
 
+// compare holds sizes to numbers.
+func (v inventory) compare(t *testing.T, system string, sizes map[string]uintptr) {
+	t.Helper()
+	for name, size := range sizes {
+		n := uint(v.numbers[name])
+		if got := n >> 16 & 0x1fff; n == 0 || got != uint(size) {
+			t.Errorf("%s: %s is %#x: %d bytes, not %d", system, name, n, got, size)
+		}
+		if got := ioctlNumber(n&0xe0000000, uint(size), byte(n>>8), n&0xff); got != n {
+			t.Errorf("%s: %s is %#x, and made %#x", system, name, n, got)
+		}
+	}
+	if v.numbers["AF_LINK"] != afLink || v.numbers["IFF_UP"] != 1 {
+		t.Errorf("%s has other numbers", system)
+	}
+}
+
 // TestIoctls holds the structs that kernels are given to the sizes that their numbers say, and
 // what is made of numbers to those that are known.
 func TestIoctls(t *testing.T) {
 	const request = unsafe.Sizeof(ifRequest{})
 	all := map[string]uintptr{
 		"SIOCSIFLLADDR": request, "SIOCSIFMTU": request, "SIOCGIFFLAGS": request, "SIOCSIFFLAGS": request,
-		"SIOCIFDESTROY": request, "SIOCSIFNAME": unsafe.Sizeof(ifPointer{}),
 	}
 	ifdrv := unsafe.Sizeof(driverRequest{})
 	own := map[string]map[string]uintptr{
 		"freebsd": {
 			"SIOCSIFDESCR": unsafe.Sizeof(ifBuffer{}), "SIOCGIFDESCR": unsafe.Sizeof(ifBuffer{}),
+			"SIOCSIFNAME": unsafe.Sizeof(ifPointer{}), "SIOCIFDESTROY": request,
 			"SIOCSDRVSPEC": ifdrv, "SIOCGDRVSPEC": ifdrv,
 		},
 		"openbsd": {
@@ -83,31 +101,16 @@ func TestIoctls(t *testing.T) {
 			"SIOCBRDGDEL": unsafe.Sizeof(vebPort{}), "SIOCBRDGGIFFLGS": unsafe.Sizeof(vebPort{}),
 		},
 		"darwin": {
-			"SIOCSDRVSPEC": ifdrv, "SIOCGDRVSPEC": ifdrv, "SIOCIFCREATE": request, "BIOCSETIF": request,
+			"SIOCSDRVSPEC": ifdrv, "SIOCGDRVSPEC": ifdrv, "SIOCIFCREATE": request,
+			"SIOCIFDESTROY": request, "BIOCSETIF": request,
 			"BIOCSBLEN": 4, "BIOCGBLEN": 4, "BIOCIMMEDIATE": 4, "BIOCSHDRCMPLT": 4, "BIOCSSEESENT": 4,
 			"BIOCSRTIMEOUT": 16, "BIOCPROMISC": 0,
 		},
 	}
-	for system, more := range own {
+	for system, sizes := range own {
+		maps.Copy(sizes, all)
 		for _, machine := range []string{"_amd64", "_arm64"} {
-			v := takeInventory(t, system+machine)
-			for _, sizes := range []map[string]uintptr{all, more} {
-				for name, size := range sizes {
-					if name == "SIOCSIFNAME" && system != "freebsd" { // only FreeBSD renames
-						continue
-					}
-					n := uint(v.numbers[name])
-					if got := n >> 16 & 0x1fff; n == 0 || got != uint(size) {
-						t.Errorf("%s: %s is %#x: %d bytes, not %d", system+machine, name, n, got, size)
-					}
-					if got := ioctlNumber(n&0xe0000000, uint(size), byte(n>>8), n&0xff); got != n {
-						t.Errorf("%s: %s is %#x, and made %#x", system+machine, name, n, got)
-					}
-				}
-			}
-			if v.numbers["AF_LINK"] != afLink || v.numbers["IFF_UP"] != 1 {
-				t.Errorf("%s has other numbers", system+machine)
-			}
+			takeInventory(t, system+machine).compare(t, system+machine, sizes)
 		}
 	}
 	// TAPGIFNAME, _IOR('t', 93, struct ifreq), which x/sys does not have.
@@ -141,18 +144,30 @@ func TestIfRequest(t *testing.T) {
 
 // TestDriverRequests has what drivers are asked with, against sizes and places in their headers.
 func TestDriverRequests(t *testing.T) {
-	var d driverRequest
-	var f fethPeer
-	var v vebPort
+	var p ifPointer
 	var b ifBuffer
+	var d driverRequest
+	var m bridgePort
+	var v vebPort
+	var f fethPeer
+	for what, at := range map[string]uintptr{
+		"ifreq.ifr_name with ifr_data": unsafe.Offsetof(p.name), "ifreq.ifr_name": unsafe.Offsetof(b.name),
+		"ifdrv.ifd_name": unsafe.Offsetof(d.name), "ifbreq.ifbr_ifsname": unsafe.Offsetof(m.port),
+		"if_bridge.h ifbreq.ifbr_name": unsafe.Offsetof(v.bridge),
+	} {
+		if at != 0 {
+			t.Errorf("%s is at %d, not at the beginning", what, at)
+		}
+	}
 	for what, c := range map[string][2]uintptr{
 		"ifdrv.ifd_cmd":                   {unsafe.Offsetof(d.command), 16},
 		"ifdrv.ifd_len":                   {unsafe.Offsetof(d.len), 24},
 		"ifdrv.ifd_data":                  {unsafe.Offsetof(d.data), 32},
-		"if_bridgevar.h ifbreq":           {unsafe.Sizeof(bridgePort{}), 80},
+		"if_bridgevar.h ifbreq":           {unsafe.Sizeof(m), 80},
 		"if_fake_request":                 {unsafe.Sizeof(f), 160},
 		"if_fake_request.iffr_peer_name":  {unsafe.Offsetof(f.peer), 32},
 		"if_bridge.h ifbreq.ifbr_ifsname": {unsafe.Offsetof(v.port), 16},
+		"ifreq.ifr_data":                  {unsafe.Offsetof(p.data), 16},
 		"ifr_buffer.length":               {unsafe.Offsetof(b.len), 16},
 		"ifr_buffer.buffer":               {unsafe.Offsetof(b.data), 24},
 	} {

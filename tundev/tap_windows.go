@@ -13,6 +13,12 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 )
 
+// adapterClass is where the registry has all network adapters, and connections their names.
+const (
+	adapterClass = `SYSTEM\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}`
+	connections  = `SYSTEM\CurrentControlSet\Control\Network\{4D36E972-E325-11CE-BFC1-08002BE10318}`
+)
+
 // restartWithin is how long an adapter may take to be there again.
 const restartWithin = 10 * time.Second
 

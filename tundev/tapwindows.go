@@ -10,12 +10,6 @@ import (
 // What tap-windows6 calls things (src/tap-windows.h). The driver's adapters are made with the
 // tools that come with it; each is a network connection with a name.
 
-// adapterClass is where the registry has all network adapters, and connections their names.
-const (
-	adapterClass = `SYSTEM\CurrentControlSet\Control\Class\{4D36E972-E325-11CE-BFC1-08002BE10318}`
-	connections  = `SYSTEM\CurrentControlSet\Control\Network\{4D36E972-E325-11CE-BFC1-08002BE10318}`
-)
-
 // Requests to the driver.
 const (
 	tapGetMAC         = 1

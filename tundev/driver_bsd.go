@@ -9,6 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// destroy removes an interface.
+func destroy(name string) error {
+	r := ifRequest{name: nameOf(name)}
+	return ask(unix.SIOCIFDESTROY, unsafe.Pointer(&r))
+}
+
 // driver asks the driver of an interface for something of its own.
 func driver(request uint, name string, command uint64, arg unsafe.Pointer, size uintptr) error {
 	return ask(request, unsafe.Pointer(&driverRequest{
