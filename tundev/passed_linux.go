@@ -103,12 +103,12 @@ func adopt(fd int, mac ether.MAC) (Offloads, error) {
 	if err != nil {
 		return Offloads{}, err
 	}
-	const flags = unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR
+	const flags = unix.IFF_TAP | unix.IFF_VNET_HDR // IFF_NO_PI has a bit that means something else here
 	switch err := unix.IoctlIfreq(fd, unix.TUNGETIFF, req); {
 	case err != nil: // ENOTTY: of another kind; EBADFD: on no interface
 		return Offloads{}, causef(ErrInvalid, "the descriptor is not that of a TAP")
 	case req.Uint16()&flags != flags:
-		return Offloads{}, causef(ErrInvalid, "the TAP is to have the flags IFF_TAP, IFF_NO_PI and IFF_VNET_HDR")
+		return Offloads{}, causef(ErrInvalid, "its device is not a TAP with IFF_NO_PI and IFF_VNET_HDR")
 	}
 	if err := setMAC(fd, mac); err != nil {
 		return Offloads{}, fmt.Errorf("set its mac: %w", err)

@@ -34,14 +34,14 @@ type Guest struct {
 
 var _ control.GuestStay = (*Guest)(nil)
 
-// AddGuest plugs a device of another process into a segment of a running node, until [Guest.Leave], or
-// until the device, the segment or the node is gone. The engine says what the device is to be, calls open
-// once at most, and closes what it gave.
+// AddGuest plugs a device of another process into a segment, until [Guest.Leave], or until the device, the
+// segment or the node is gone. The engine says what the device is to be, calls open once at most, and
+// closes what it gave. Anybody may call it at any time.
 func (n *Node) AddGuest(r control.GuestRequest, open func(tundev.Options) (tundev.Device, error)) (*Guest, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.running == nil {
-		return nil, control.Errorf(control.CodeFailed, "the node is not running")
+	if n.ctx != nil && n.running == nil {
+		return nil, errNodeLeaves
 	}
 	s, err := n.only(r.VNI)
 	if err != nil {
@@ -51,13 +51,20 @@ func (n *Node) AddGuest(r control.GuestRequest, open func(tundev.Options) (tunde
 	if err != nil {
 		return nil, err
 	}
+	if n.running != nil { // else Run starts it
+		n.startGuest(g)
+	}
+	return g, nil
+}
+
+// startGuest has a guest's device read. The caller holds mu.
+func (n *Node) startGuest(g *Guest) {
 	n.serve(newUplink(g.jack))
 	ctx := n.ctx
 	n.running.Go(func() error {
 		g.live(ctx)
 		return nil
 	})
-	return g, nil
 }
 
 // live returns when the guest has left.

@@ -15,6 +15,8 @@ import (
 const (
 	// maxCandidates is how many hosts of a subnet a guest may try before it gives up.
 	maxCandidates = 16
+	// maxSubnetBits is the length of the smallest subnet of IPv4 with a host to spare.
+	maxSubnetBits = 30
 	// minMTUv6 is what IPv6 needs (RFC 8200, 5).
 	minMTUv6 = 1280
 )
@@ -61,7 +63,7 @@ func (s *segment) subnets() (v4, v6 netip.Prefix) {
 	for _, p := range *s.own.Load() {
 		switch {
 		case p.Addr().IsLinkLocalUnicast():
-		case p.Addr().Is4() && !v4.IsValid() && p.Bits() < 31: // RFC 3021: smaller ones are for two
+		case p.Addr().Is4() && !v4.IsValid() && p.Bits() <= maxSubnetBits:
 			v4 = p.Masked()
 		case p.Addr().Is6() && !v6.IsValid() && p.Bits() <= 64:
 			v6 = p.Masked()
@@ -111,7 +113,7 @@ func (c *membership) overlay(vni uint32) (list []netip.Prefix) {
 // router's as a rule.
 func freeHosts(subnet netip.Prefix, mac ether.MAC, taken map[netip.Addr]bool) iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
-		if !subnet.IsValid() {
+		if !subnet.IsValid() || subnet.Bits() > maxSubnetBits {
 			return
 		}
 		net4 := subnet.Addr().As4()

@@ -14,9 +14,9 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
-// TestGuestsRelayNothing has a node pass on nothing for somebody who has a session and is no peer, nor
+// TestJoinersRelayNothing has a node pass on nothing for somebody who has a session and is no peer, nor
 // take anything that it says to have passed on.
-func TestGuestsRelayNothing(t *testing.T) {
+func TestJoinersRelayNothing(t *testing.T) {
 	guest, to := stillRelay(t)
 	m := to.s.node.mesh
 	m.peers = []*peer{to.peer}

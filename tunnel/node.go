@@ -190,6 +190,9 @@ func (n *Node) startSegment(s *segment) {
 	n.serve(s.up)
 	ctx := n.ctx
 	n.running.Go(func() error { return s.dev.Run(ctx) })
+	for _, g := range s.leg.Load().guests() {
+		n.startGuest(g)
+	}
 }
 
 // regroup has the segments learn of peers that came or went. The caller holds no lock but mu.

@@ -37,6 +37,7 @@ var (
 	DecodeFDBFlush = decodeRequest[FDBFlush]
 	DecodePing     = decodeRequest[PingRequest]
 	DecodeInvite   = decodeRequest[InviteRequest]
+	DecodeGuest    = decodeRequest[GuestRequest]
 )
 
 // DialError is what c makes of an error of its socket.

@@ -19,6 +19,7 @@ func FuzzRequests(f *testing.F) {
 		`{"vlan":0}`, `{"all":true}`, `{"mac":null,"vlan":null,"port":"nas"}`,
 		`{"peer":"nas","size":1400,"timeout_seconds":0.5}`, `{"peer":"nas","timeout_seconds":1e300}`,
 		`{"name":"nas","ttl_seconds":60,"uses":1,"admin":true}`, `{"uses":2}`, `{"ttl_seconds":1e300}`,
+		`{"program":"curl","auto":true}`, `{"name":"a.b","vni":7,"addresses":["10.0.0.9/24","fe80::1/64"]}`,
 		`{"vni":16777216,"all":true}`, `{}`, `[]`, `null`, `{"vlan":-1}`, `{"mac":"ff:ff:ff:ff:ff:ff"}`,
 	} {
 		f.Add([]byte(seed))
@@ -41,7 +42,29 @@ func FuzzRequests(f *testing.F) {
 		if r, err := control.DecodeInvite(body); err == nil {
 			checkInvite(t, r)
 		}
+		if r, err := control.DecodeGuest(body); err == nil {
+			checkGuest(t, r)
+		}
 	})
+}
+
+func checkGuest(t *testing.T, r control.GuestRequest) {
+	t.Helper()
+	if r.VNI >= 1<<24 || r.Name == "" && r.Program == "" || r.Auto && len(r.Addresses) > 0 {
+		t.Errorf("accepted %+v", r)
+	}
+	for _, a := range r.Addresses {
+		if !a.IsValid() || a.Addr().IsMulticast() || a.Addr().IsUnspecified() {
+			t.Errorf("accepted %s", a)
+		}
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.DecodeGuest(b); err != nil {
+		t.Errorf("%s: %v", b, err)
+	}
 }
 
 func checkStation(t *testing.T, mac ether.MAC) {
