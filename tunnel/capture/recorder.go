@@ -13,12 +13,9 @@ import (
 // Kept is how many packets a [Recorder] keeps each way.
 const Kept = 1024
 
-// headLen is how many bytes are noted of a packet: the headers of TCP over IPv6 behind two VLAN tags, with
-// options, or the addresses of a datagram and its first bytes.
-const (
-	headLen  = 96
-	addrsLen = 2 * (16 + 2)
-)
+// headLen is how many bytes are noted of a frame: the headers of TCP over IPv6 behind two VLAN tags, with
+// options.
+const headLen = 96
 
 // A Recorder keeps the headers of the last packets each way, for who looks into what went wrong. The
 // zero value is ready; it must not be copied.
@@ -40,17 +37,18 @@ type ring struct {
 	slots [Kept]slot
 }
 
-// A slot is a packet as it is noted: small, for the sake of the cache.
+// A slot is a packet as it is noted.
 type slot struct {
-	at     int64 // in ns, by the clock of [Recorder.Tick]
-	port   string
-	length uint32 // of the whole packet
-	vni    uint32
-	count  uint16
-	point  Point
-	drop   drop.Reason
-	kept   uint8 // bytes in head
-	head   [headLen]byte
+	at       int64 // in ns, by the clock of [Recorder.Tick]
+	port     string
+	src, dst netip.AddrPort // of a datagram
+	length   uint32         // of the whole packet
+	vni      uint32
+	count    uint16
+	point    Point
+	drop     drop.Reason
+	kept     uint8 // bytes in head
+	head     [headLen]byte
 }
 
 // Tick tells the time, by any clock. A loop does so once for each batch.
@@ -70,22 +68,13 @@ func (r *Recorder) Note(p *Packet) {
 	s := &way.slots[way.next%Kept]
 	way.next++
 	s.at, s.port, s.vni, s.point, s.drop = r.now.Load(), p.Port, p.VNI, p.Point, p.Drop
-	s.length, s.count = uint32(p.length()), uint16(p.Count)
+	s.src, s.dst, s.length, s.count = p.Src, p.Dst, uint32(p.length()), uint16(p.Count)
+	most := headLen
 	if p.Point == Outer {
-		s.noteOuter(p)
-	} else {
-		s.kept = uint8(copy(s.head[:], p.Data))
+		most = outerKept
 	}
+	s.kept = uint8(copy(s.head[:most], p.Data))
 	way.mu.Unlock()
-}
-
-func (s *slot) noteOuter(p *Packet) {
-	src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
-	copy(s.head[:16], src[:])
-	be.PutUint16(s.head[16:], p.Src.Port())
-	copy(s.head[18:34], dst[:])
-	be.PutUint16(s.head[34:], p.Dst.Port())
-	s.kept = addrsLen + uint8(copy(s.head[addrsLen:addrsLen+outerKept], p.Data))
 }
 
 // Packets gives what is kept, oldest first, cut behind the headers, and how many packets were missed.
@@ -116,22 +105,18 @@ func (w *ring) last() []slot {
 
 // packet is what was noted, without payload.
 func (s *slot) packet() Packet {
-	p := Packet{
-		Point: s.point, Data: s.head[:s.kept], Length: int(s.length), Count: int(s.count),
-		VNI: s.vni, Port: s.port, Drop: s.drop,
+	data := s.head[:s.kept]
+	if s.point != Outer {
+		data = data[:HeadersLen(data)]
 	}
-	if p.Point != Outer {
-		p.Data = slices.Clone(p.Data[:HeadersLen(p.Data)])
-		return p
+	return Packet{
+		Point: s.point, Data: slices.Clone(data), Length: int(s.length), Count: int(s.count),
+		Src: unmapped(s.src), Dst: unmapped(s.dst), VNI: s.vni, Port: s.port, Drop: s.drop,
 	}
-	p.Src, p.Dst = addrAt(p.Data), addrAt(p.Data[addrsLen/2:])
-	p.Data = slices.Clone(p.Data[addrsLen:])
-	return p
 }
 
-func addrAt(b []byte) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)).Unmap(), be.Uint16(b[16:]))
-}
+// unmapped is an address as people write it, also when a socket of the other family gave it.
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // File is a pcapng file of packets, which need not be whole.
 func File(packets []Packet) []byte {
