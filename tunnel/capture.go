@@ -102,6 +102,9 @@ func (s *segment) decision(p bridge.Port, frame ether.Frame) string {
 func (n *Node) captureOuter(data []byte, peer netip.AddrPort, sock *socket, vni uint32, port string,
 	reason drop.Reason, in bool,
 ) {
+	if reason == drop.None && !n.tap.On() {
+		return
+	}
 	p := outerPacket(data, peer, sock, in)
 	p.VNI, p.Port, p.Drop = vni, port, reason
 	if reason != drop.None {

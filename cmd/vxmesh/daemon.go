@@ -24,9 +24,9 @@ import (
 // A daemon is a running network: the engine, its control socket, and the file it came from.
 type daemon struct {
 	path    string
-	network string
-	began   time.Time
-	socket  string // given on the command line; it wins over the file's
+	network string    // its name
+	began   time.Time // to run
+	socket  string    // given on the command line; it wins over the file's
 	log     *slog.Logger
 	level   *slog.LevelVar
 	logs    *control.LogBuffer

@@ -86,6 +86,11 @@ var crashes = map[string]func(dir string){
 		r := open(dir)
 		guarded(r, func() { new(sync.Mutex).Unlock() })
 	},
+	"after one that was survived": func(dir string) {
+		r := open(dir)
+		r.Survive("lucky")
+		guarded(r, func() { new(sync.Mutex).Unlock() })
+	},
 	"in the reporter": func(dir string) {
 		o := options(dir)
 		o.Files = func() []bundle.File { panic("again") }
@@ -235,6 +240,21 @@ func TestRuntimeCrash(t *testing.T) {
 		}
 		wantLast(t, dir, "", "")
 	}
+}
+
+// TestSurvived: what did not end the process is not what the next run is told of.
+func TestSurvived(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, "after one that was survived")
+	survived := only(t, filepath.Join(dir, "crash"))
+	if !strings.HasPrefix(unpack(t, survived)["crash.txt"], "panic: lucky\n") {
+		t.Error("the first report is another's")
+	}
+	r, err := crash.Open(options(dir))
+	if err != nil || r.Last() == nil || r.Last().Reason != "fatal error" || r.Last().Report == survived {
+		t.Errorf("%+v, %v", r.Last(), err)
+	}
+	r.Close()
 }
 
 // TestNoReport: whatever goes wrong with the report, the process ends, and says both.

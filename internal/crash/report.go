@@ -33,22 +33,14 @@ func crashFile(v any, stack []byte) bundle.File {
 	return bundle.File{Name: "crash.txt", Text: b.Bytes(), Kind: bundle.Made}
 }
 
-// write writes a report, and notes in the mark that there is one.
+// write writes a report.
 func (r *Reporter) write(what bundle.File) (path string, err error) {
 	now := time.Now().UTC()
 	packed, err := bundle.Pack("vxmesh-crash", append([]bundle.File{what}, r.o.Files()...), now)
 	if err != nil {
 		return "", err
 	}
-	if path, err = r.keep(packed, now); err != nil {
-		return "", err
-	}
-	// By its name: who waits for this may hold the reporter's lock.
-	if mark, err := os.OpenFile(r.o.Mark, os.O_WRONLY|os.O_APPEND, 0); err == nil {
-		_, _ = fmt.Fprintln(mark, reported+path)
-		_ = mark.Close()
-	}
-	return path, nil
+	return r.keep(packed, now)
 }
 
 // keep puts a report into its directory, or else into the temporary one.

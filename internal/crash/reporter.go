@@ -112,7 +112,7 @@ func (r *Reporter) Guard() {
 		return
 	}
 	r.ending.Lock()
-	_, line := r.report(v, debug.Stack())
+	line := r.report(v, debug.Stack(), r.note)
 	_, _ = fmt.Fprintln(r.o.Stderr, "vxmesh: "+line)
 	debug.SetTraceback("single") // the report has all of them
 	panic(v)
@@ -128,7 +128,7 @@ func (r *Reporter) Survive(v any) (line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.survived == "" {
-		_, r.survived = r.report(v, debug.Stack())
+		r.survived = r.report(v, debug.Stack(), func(string) {}) // the mark is about the end
 	}
 	return r.survived
 }
@@ -143,35 +143,37 @@ func (r *Reporter) Survived() string {
 	return r.survived
 }
 
-// report writes a report on a goroutine of its own, which may panic or hang as it likes. The line says
-// where it is, or why there is none.
-func (r *Reporter) report(v any, stack []byte) (path, line string) {
-	type written struct {
-		path string
-		err  error
-	}
-	done := make(chan written, 1)
+// report writes a report on a goroutine of its own, which may panic or hang as it likes, and tells written
+// of its path. The line says where it is, or why there is none.
+func (r *Reporter) report(v any, stack []byte, written func(path string)) (line string) {
+	done := make(chan string, 1)
 	go func() {
 		defer func() {
 			if again := recover(); again != nil {
-				done <- written{err: fmt.Errorf("writing it panicked, too: %s", valueText(again))}
+				done <- "there is no crash report: writing it panicked, too: " + valueText(again)
 			}
 		}()
 		path, err := r.write(crashFile(v, stack))
-		done <- written{path, err}
+		if err != nil {
+			done <- fmt.Sprintf("there is no crash report: %v", err)
+			return
+		}
+		written(path)
+		done <- fmt.Sprintf("crash report: %s (no keys in it, but names and addresses); please send it to %s", path, Where)
 	}()
 	select {
-	case w := <-done:
-		if w.err != nil {
-			return "", fmt.Sprintf("there is no crash report: %v", w.err)
-		}
-		return w.path, toldLine(w.path)
+	case line = <-done:
+		return line
 	case <-time.After(patience):
-		return "", fmt.Sprintf("there is no crash report: writing it took more than %v", patience)
+		return fmt.Sprintf("there is no crash report: writing it took more than %v", patience)
 	}
 }
 
-// toldLine says where a report is, and what to do with it.
-func toldLine(path string) string {
-	return fmt.Sprintf("crash report: %s (no keys in it, but names and addresses); please send it to %s", path, Where)
+// note has the mark say where the report of the end is.
+func (r *Reporter) note(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mark != nil {
+		_, _ = fmt.Fprintln(r.mark, reported+path)
+	}
 }
