@@ -87,10 +87,10 @@ func (y *fakeSystem) open(o Options) (card, bool, error) {
 func (y *fakeSystem) look(name string) (*facts, error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	if f := y.links[name]; f != nil {
+	if f := y.links[name]; f != nil && y.refuse["look"] == nil {
 		return new(*f), nil
 	}
-	return nil, nil
+	return nil, y.refuse["look"]
 }
 
 func (y *fakeSystem) rename(from, to string) error {
@@ -370,6 +370,31 @@ func TestAdapterIsMadeAgainLater(t *testing.T) {
 		y.card.in <- make([]byte, 60)
 		if n, _, err := a.ReadFrame(make([]byte, BufLen), true); n != 60 || err != nil {
 			t.Errorf("read %d, %v", n, err)
+		}
+	})
+}
+
+// TestAdapterThatCannotBeLookedAt is not made again for that.
+func TestAdapterThatCannotBeLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newFakeSystem()
+		a, _ := testAdapter(t, y, nil)
+		defer func() { _ = a.Close() }()
+		y.changes()
+		y.mu.Lock()
+		y.refuse["look"] = syscall.ENOBUFS
+		y.mu.Unlock()
+		y.told <- news{}
+		synctest.Wait()
+		if s := a.State(); s.Up || s.Reason != "it cannot be looked at: "+syscall.ENOBUFS.Error() {
+			t.Errorf("state %+v", s)
+		}
+		y.mu.Lock()
+		delete(y.refuse, "look")
+		y.mu.Unlock()
+		pass(2 * backoffMax)
+		if did := y.changes(); did != "" || !a.State().Up {
+			t.Errorf("done: %q, state %+v", did, a.State())
 		}
 	})
 }

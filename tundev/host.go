@@ -43,8 +43,6 @@ func (host) open(o Options) (c card, lent bool, err error) {
 	return c, lent, err
 }
 
-func (host) look(name string) (*facts, error) { return lookUp(name) }
-
 // command runs one of the system's programs for interfaces.
 func command(name string, args ...string) error {
 	out, err := exec.Command(name, args...).CombinedOutput()

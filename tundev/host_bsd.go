@@ -17,6 +17,8 @@ import (
 // What belongs to an interface is set by ioctls; addresses and routes by ifconfig(8) and route(8),
 // because what the kernel is given for these differs with the system and its release.
 
+func (host) look(name string) (*facts, error) { return lookUp(name) }
+
 func (host) setMAC(name string, mac ether.MAC) error {
 	r := ifRequest{name: nameOf(name)}
 	r.setMAC(mac)
@@ -76,26 +78,32 @@ func (host) listen() (listener, error) {
 
 func (l *routeListener) close() { l.socket.Close() }
 
+// next leaves routes out, since devices do not look at them; each neighbour is one here.
 func (l *routeListener) next() (news, error) {
-	if len(l.left) == 0 {
+	for {
+		for i, m := range l.left {
+			if n, ok := newsOf(m); ok {
+				l.left = l.left[i+1:]
+				return n, nil
+			}
+		}
 		var err error
 		if l.left, err = l.socket.Next(); err != nil || len(l.left) == 0 {
 			return news{}, err
 		}
 	}
-	m := l.left[0]
-	l.left = l.left[1:]
+}
+
+func newsOf(m route.Message) (n news, ok bool) {
 	switch m := m.(type) {
 	case *route.InterfaceMessage:
-		return news{m.Index, m.Name}, nil
+		return news{m.Index, m.Name}, true
 	case *route.InterfaceAnnounceMessage:
-		return news{m.Index, m.Name}, nil
+		return news{m.Index, m.Name}, true
 	case *route.InterfaceAddrMessage:
-		return news{index: m.Index}, nil
-	case *route.RouteMessage:
-		return news{index: m.Index}, nil
+		return news{index: m.Index}, true
 	}
-	return news{}, nil
+	return news{}, false
 }
 
 // family is what ifconfig calls the family of an address.

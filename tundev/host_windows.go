@@ -25,6 +25,19 @@ func init() { wgtun.WintunTunnelType = "vxmesh" }
 // tunName is what Wintun can be called: anything.
 func tunName(name string) string { return name }
 
+// look has the MTU that is set, where the standard library has the adapter's own.
+func (host) look(name string) (*facts, error) {
+	f, err := lookUp(name)
+	if f == nil || err != nil {
+		return f, err
+	}
+	row := windows.MibIpInterfaceRow{Family: windows.AF_INET, InterfaceIndex: uint32(f.index)}
+	if windows.GetIpInterfaceEntry(&row) == nil {
+		f.mtu = int(row.NlMtu)
+	}
+	return f, nil
+}
+
 func (host) rename(from, to string) error {
 	return command("netsh", "interface", "set", "interface", "name="+from, "newname="+to)
 }

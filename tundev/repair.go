@@ -44,20 +44,16 @@ func (a *adapter) hear(ear listener) {
 	}
 }
 
-// absent says why the interface cannot be set up as it is, as the end of a sentence. The caller
-// holds mu.
+// absent says why the interface has to be made again or renamed, as the end of a sentence; "" when
+// it has not, or when that cannot be told now. The caller holds mu.
 func (a *adapter) absent() string {
 	if name := a.renamed(); name != "" {
 		return faultRenamed + name
 	}
-	now, err := a.sys.look(a.Name())
-	lost := a.life.Load().lost.Load()
-	switch {
-	case err != nil:
-		return fmt.Sprintf("it cannot be looked at: %v", err)
-	case now == nil:
+	if now, err := a.sys.look(a.Name()); now == nil && err == nil {
 		return faultRemoved
-	case lost != nil:
+	}
+	if lost := a.life.Load().lost.Load(); lost != nil {
 		return fmt.Sprintf("it cannot be read: %v", *lost)
 	}
 	return ""
@@ -82,10 +78,15 @@ func (a *adapter) fault() string {
 		return reason
 	}
 	o := a.opt.Load()
-	if now, err := a.sys.look(a.Name()); err == nil && now != nil && !now.up {
+	now, err := a.sys.look(a.Name())
+	switch {
+	case err != nil:
+		return fmt.Sprintf("it cannot be looked at: %v", err)
+	case now == nil: // since a moment ago
+		return faultRemoved
+	case !now.up:
 		return faultDown
-	}
-	if o.Bridge == "" {
+	case o.Bridge == "":
 		return ""
 	}
 	in, err := a.sys.isPort(o.Bridge, a.Name())
@@ -196,7 +197,7 @@ func (a *adapter) join(s *steps, bridge string) error {
 // retire takes off a lent interface what was added to it, and closes it. The caller holds mu.
 func (a *adapter) retire() error {
 	s := steps{name: a.Name()}
-	if a.lent {
+	if a.lent && a.absent() == "" {
 		_ = a.join(&s, "")
 		a.put.drop(&s, place{a.sys, s.name, a.opt.Load().Kind}, nil)
 	}

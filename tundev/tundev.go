@@ -27,7 +27,8 @@ const MaxParts = 128
 
 // A Device is an Ethernet port on this machine.
 type Device interface {
-	// Name is the interface's name.
+	// Name is the interface's name, which may be another than was asked for on systems that have
+	// a mind of their own about names.
 	Name() string
 	// MAC is the interface's address. It stays the same when the device is made again.
 	MAC() ether.MAC
