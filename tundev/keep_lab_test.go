@@ -125,6 +125,24 @@ func TestLabRemovedDeviceComesBack(t *testing.T) {
 	}
 }
 
+// TestLabRemovalIsToldOnce: what the kernel tells of the new interface before it is up is nobody's doing.
+func TestLabRemovalIsToldOnce(t *testing.T) {
+	n := newNamespace(t)
+	onChange, next := told(t)
+	var log journal
+	d := n.open(Options{
+		Name: "vxm0", MTU: 1400, OnChange: onChange, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	keep(t, d)
+	n.ip("link del vxm0")
+	next(true)
+	n.ip("link set vxm0 mtu 1300") // heard after all that
+	eventually(t, "the MTU is set right", func() bool { return n.show("vxm0").MTU == 1400 })
+	if got := log.count("device is down"); got != 1 {
+		t.Errorf("it was told to be down %d times: %s", got, log.b.String())
+	}
+}
+
 func TestLabDeviceSetDownComesUp(t *testing.T) {
 	n := newNamespace(t)
 	onChange, next := told(t)

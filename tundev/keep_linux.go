@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"syscall"
 
@@ -87,7 +88,8 @@ func (t *tap) heardLink(m syscall.NetlinkMessage) {
 	}
 	info := nl.DeserializeIfInfomsg(m.Data)
 	if int64(info.Index) == t.index.Load() {
-		if info.Flags&unix.IFF_UP == 0 {
+		isNew := info.Change == math.MaxUint32 // of which the kernel says that everything changed
+		if info.Flags&unix.IFF_UP == 0 && info.Change&unix.IFF_UP != 0 && !isNew {
 			t.fell.Store(true)
 		}
 		t.poke()
