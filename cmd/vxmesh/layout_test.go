@@ -83,6 +83,12 @@ var importRules = []importRule{
 		"a device must be usable without the engine, or it imports a socket for a constant",
 	},
 	{
+		"tunnel/...",
+		[]string{"tundev/userspace"},
+		nil,
+		"who has the system's devices does not link a stack of its own: cmd chooses",
+	},
+	{
 		"tundev/ether",
 		[]string{"..."},
 		nil,

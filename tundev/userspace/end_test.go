@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -126,6 +127,9 @@ func TestRefusals(t *testing.T) {
 	cancel()
 	if _, err := d.DialContext(ctx, "tcp", "10.0.0.2:80"); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended: %v", err)
+	}
+	if _, err := d.Ping(t.Context(), netip.Addr{}, 0); err == nil || !strings.Contains(err.Error(), "no address") {
+		t.Errorf("ping of nobody: %v", err)
 	}
 	for _, size := range []int{-1, userspace.MaxPing + 1} {
 		if _, err := d.Ping(t.Context(), ofB[0].Addr(), size); err == nil {

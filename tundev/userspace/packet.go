@@ -22,7 +22,7 @@ func inbound(h offload.Header, parts [][]byte, skip int) *stack.PacketBuffer {
 	view := buffer.NewView(size)
 	for _, p := range parts {
 		left := min(skip, len(p))
-		_, _ = view.Write(p[left:]) // grows if it has to
+		_, _ = view.Write(p[left:]) // never short: there is room
 		skip -= left
 	}
 	p := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(view)})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -29,13 +30,17 @@ const (
 // waits for the answer until ctx ends. What is larger than the MTU goes in fragments.
 func (d *Device) Ping(ctx context.Context, to netip.Addr, size int) (rtt time.Duration, err error) {
 	to = to.Unmap().WithZone("")
-	if !to.IsValid() || size < 0 || size > MaxPing {
-		return 0, fmt.Errorf("ping %s with %d bytes: 0 to %d are possible", to, size, MaxPing)
+	switch {
+	case !to.IsValid():
+		err = errors.New("there is no address")
+	case size < 0 || size > MaxPing:
+		err = fmt.Errorf("%d bytes are not between 0 and %d", size, MaxPing)
+	case d.stack.link.isClosed():
+		err = tundev.ErrClosed
+	default:
+		rtt, err = d.stack.ping(ctx, to, size)
 	}
-	if d.stack.link.isClosed() {
-		return 0, fmt.Errorf("ping %s: %w", to, tundev.ErrClosed)
-	}
-	if rtt, err = d.stack.ping(ctx, to, size); err != nil {
+	if err != nil {
 		return 0, fmt.Errorf("ping %s: %w", to, err)
 	}
 	return rtt, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tundev/userspace"
 )
@@ -108,6 +109,22 @@ func send(t *testing.T, a, b *userspace.Device, at string, size int) {
 		t.Errorf("%d of %d bytes came to %s: %v", len(got), len(sent), at, err)
 	}
 	_ = c.Close()
+}
+
+// TestItself: a device reaches its own addresses, and no frame leaves it for that.
+func TestItself(t *testing.T) {
+	t.Parallel()
+	d := settled(t)
+	send(t, d, d, "10.0.0.1:7", 1<<20)
+	send(t, d, d, "[fd00::1]:7", 1<<20)
+	if _, err := d.Ping(within(t), ofA[0].Addr(), 100); err != nil {
+		t.Error(err)
+	}
+	for _, f := range frames(t, d) {
+		if ip, ok := ether.ParseIP(f); ok && ip.Proto == ether.ProtoTCP {
+			t.Fatalf("it sends %x", f)
+		}
+	}
 }
 
 // TestReconfigure: addresses come and go while connections of others stay, and a bad change changes nothing.
