@@ -77,6 +77,12 @@ var importRules = []importRule{
 		"what reports a crash must not need what has crashed",
 	},
 	{
+		"internal/guest",
+		[]string{"..."},
+		[]string{"tundev", "tundev/ether", "tundev/offload", "tundev/station", "internal/wait"},
+		"a program in a namespace gets an interface; which segment that is in is between cmd and the node",
+	},
+	{
 		"tundev/...",
 		[]string{"tunnel/...", "nat/...", "config"},
 		nil,

@@ -104,6 +104,9 @@ func runGuest(cmd *cobra.Command, g *globals, f *runFlags, args []string) error 
 		return &cmdError{code: exitNotFound, err: fmt.Errorf("there is no program %s: %w", args[0], errors.Unwrap(err))}
 	}
 	c, err := g.client()
+	if err == nil {
+		_, err = c.Status(cmd.Context()) // before anything is made that would have to go again
+	}
 	if err != nil {
 		return err
 	}

@@ -29,19 +29,17 @@ func Main() {
 	if err != nil {
 		os.Exit(1) // nobody to tell
 	}
-	if err := become(l, os.Args[1] == asRoot, os.Args[2], os.Args[3:]); err != nil {
-		_ = l.send(failure(err), nil)
-	}
+	_ = l.send(failure(become(l, os.Args[1] == asRoot, os.Args[2], os.Args[3:])))
 	os.Exit(1)
 }
 
-// become turns the process into the program, and returns if it cannot.
+// become turns the process into the program. It returns when it cannot, and says why.
 func become(l link, root bool, path string, args []string) error {
 	tap, err := furnish()
 	if err != nil {
 		return err
 	}
-	if err := l.send(report{}, tap); err != nil {
+	if err := l.send(report{}, append([]*os.File{tap}, tables()...)...); err != nil {
 		return err
 	}
 	var at Place
@@ -52,7 +50,7 @@ func become(l link, root bool, path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := l.send(report{Taken: taken}, nil); err != nil {
+	if err := l.send(report{Taken: taken}); err != nil {
 		return err
 	}
 	if !root && os.Geteuid() != 0 {

@@ -29,14 +29,15 @@ var passedOn = []os.Signal{
 func (p *Process) Wait() (code int, err error) {
 	signals := make(chan os.Signal, len(passedOn))
 	signal.Notify(signals, passedOn...)
+	defer signal.Stop(signals)
 	ended := make(chan struct{})
-	defer close(ended)
 	go p.passOn(signals, ended)
 	status, err := p.attend()
-	signal.Stop(signals)
+	close(ended)
 	if err != nil {
 		return 0, err
 	}
+	p.linger(signals)
 	if !status.Signaled() {
 		return status.ExitStatus(), nil
 	}
@@ -44,6 +45,7 @@ func (p *Process) Wait() (code int, err error) {
 	case unix.SIGINT, unix.SIGTERM, unix.SIGHUP: // a script ends at this, and not at an exit code
 		signal.Reset(s)
 		_ = unix.Kill(os.Getpid(), s)
+		time.Sleep(time.Second) // it is on its way
 	}
 	return bySignal + int(status.Signal()), nil
 }

@@ -8,14 +8,15 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vxmesh/vxmesh/tundev"
 )
 
-// A report is what the process in the namespace says: it has its TAP, which comes with the report; it took
-// these addresses; or it failed. When it has become the program, the link ends without a word.
+// A report is what the process in the namespace says: it has its TAP, which comes with the report, as do
+// the tables of its connections; it took these addresses; or it failed. When it has become the program, the link ends without a word.
 type report struct {
 	Taken []netip.Prefix `json:"taken,omitempty"`
 	Kind  string         `json:"kind,omitempty"`  // of the failure, one of kinds
@@ -86,29 +87,27 @@ func linkOf(f *os.File) (link, error) {
 	return link{c.(*net.UnixConn)}, nil
 }
 
-// send sends a message, with a descriptor if there is one.
-func (l link) send(v any, passed *os.File) error {
+// maxPassed is how many files come with it at most.
+const maxPassed = 3
+
+// send sends a message, with files.
+func (l link) send(v any, passed ...*os.File) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if passed == nil {
-		_, err = l.conn.Write(b)
-		return err
+	var fds []int
+	for _, f := range passed {
+		fds = append(fds, int(f.Fd()))
 	}
-	raw, err := passed.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var sent error
-	err = raw.Control(func(fd uintptr) { _, _, sent = l.conn.WriteMsgUnix(b, unix.UnixRights(int(fd)), nil) })
-	return errors.Join(err, sent)
+	_, _, err = l.conn.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+	runtime.KeepAlive(passed)
+	return err
 }
 
-// receive takes a message, and the descriptor that came with it, if one did. At the end of the link it is
-// io.EOF.
-func (l link) receive(v any) (*os.File, error) {
-	b, control := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
+// receive takes a message, and the files that came with it. At the end of the link it is io.EOF.
+func (l link) receive(v any) ([]*os.File, error) {
+	b, control := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4*maxPassed))
 	n, controls, _, _, err := l.conn.ReadMsgUnix(b, control)
 	if err != nil {
 		return nil, err
@@ -116,11 +115,13 @@ func (l link) receive(v any) (*os.File, error) {
 	if n == 0 {
 		return nil, io.EOF
 	}
-	var passed *os.File
-	if messages, err := unix.ParseSocketControlMessage(control[:controls]); err == nil && len(messages) == 1 {
-		if fds, err := unix.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
-			passed = os.NewFile(uintptr(fds[0]), Device)
+	var passed []*os.File
+	messages, err := unix.ParseSocketControlMessage(control[:controls])
+	for i := range messages {
+		fds, _ := unix.ParseUnixRights(&messages[i]) // others are not sent
+		for _, fd := range fds {
+			passed = append(passed, os.NewFile(uintptr(fd), "passed"))
 		}
 	}
-	return passed, json.Unmarshal(b[:n], v)
+	return passed, errors.Join(err, json.Unmarshal(b[:n], v))
 }

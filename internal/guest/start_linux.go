@@ -21,9 +21,9 @@ const name = "vxmesh: guest"
 
 // A Process is the program, or what becomes it, in its namespace.
 type Process struct {
-	cmd  *exec.Cmd
-	link link
-	tap  *os.File
+	cmd   *exec.Cmd
+	link  link
+	files []*os.File // the TAP, then the tables of connections
 }
 
 // Start makes a network namespace with a process in it that has made its TAP. The process ends with this
@@ -47,14 +47,14 @@ func Start(o Options) (*Process, error) {
 		return nil, startError(err)
 	}
 	var first report
-	if p.tap, err = l.receive(&first); err == nil {
+	if p.files, err = l.receive(&first); err == nil {
 		err = first.err()
 	}
-	if err == nil && p.tap == nil {
+	if err == nil && len(p.files) == 0 {
 		err = errors.New("the namespace has no TAP")
 	}
 	if err != nil {
-		p.abandon()
+		p.Abandon()
 		return nil, endError(err)
 	}
 	return p, nil
@@ -130,12 +130,12 @@ func namespaceHints() []string {
 }
 
 // TAP is the interface's descriptor, which remains the process's own.
-func (p *Process) TAP() *os.File { return p.tap }
+func (p *Process) TAP() *os.File { return p.files[0] }
 
 // Begin sets the interface up and has the process become the program. It gives the addresses that the
 // interface took; that asks the segment whether they are free, so the TAP must be plugged in.
 func (p *Process) Begin(at Place) (taken []netip.Prefix, err error) {
-	if err := p.link.send(at, nil); err != nil {
+	if err := p.link.send(at); err != nil {
 		return nil, endError(err)
 	}
 	var r report
@@ -156,22 +156,19 @@ func (p *Process) Begin(at Place) (taken []netip.Prefix, err error) {
 }
 
 // SetCarrier has the program see its interface with or without a cable.
-func (p *Process) SetCarrier(on bool) error { return tundev.SetCarrier(p.tap, on) }
+func (p *Process) SetCarrier(on bool) error { return tundev.SetCarrier(p.TAP(), on) }
 
-// Close lets go of the TAP. A program that has not begun is ended.
+// Close lets go of the TAP. It is for after Wait.
 func (p *Process) Close() {
 	_ = p.link.conn.Close()
-	_ = p.tap.Close()
+	for _, f := range p.files {
+		_ = f.Close()
+	}
 }
 
-// Abandon ends a process that is not to become the program.
+// Abandon ends a process that is not to become the program, and closes it.
 func (p *Process) Abandon() {
-	p.abandon()
-	_ = p.tap.Close()
-}
-
-func (p *Process) abandon() {
-	_ = p.link.conn.Close()
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait() // it was told to end
+	p.Close()
 }
