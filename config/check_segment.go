@@ -36,6 +36,7 @@ func (d *document) checkSegments(c *Config) {
 		}
 		vnis[s.VNI], names[s.Device.Name] = true, true
 		d.checkDevice(path+".device", &s.Device)
+		d.checkUserspace(path+".userspace", s)
 		d.checkFDB(path+".fdb", &s.FDB, s.VXLAN != nil)
 		if len(c.Peers) > 0 || c.Security.Admit == AdmitListed {
 			d.checkMembers(path, s, c.Peers) // else the names are those of members, who come and go
@@ -45,6 +46,7 @@ func (d *document) checkSegments(c *Config) {
 			d.checkVXLAN(path+".vxlan", c, s)
 		}
 	}
+	d.checkLocals(c)
 }
 
 func (d *document) checkDevice(path string, dev *Device) {

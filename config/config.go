@@ -50,11 +50,12 @@ type Interfaces struct {
 
 // A Segment is one VXLAN segment: one learning switch with one local device.
 type Segment struct {
-	VNI    uint32  `toml:"vni"` // 1-16777215
-	Peers  Members `toml:"peers"`
-	Device Device  `toml:"device"`
-	FDB    FDB     `toml:"fdb"`
-	VXLAN  *VXLAN  `toml:"vxlan"` // nil: no plain leg
+	VNI       uint32     `toml:"vni"` // 1-16777215
+	Peers     Members    `toml:"peers"`
+	Device    Device     `toml:"device"`
+	Userspace *Userspace `toml:"userspace"` // nil: the device offers nothing
+	FDB       FDB        `toml:"fdb"`
+	VXLAN     *VXLAN     `toml:"vxlan"` // nil: no plain leg
 }
 
 // Device is this machine's Ethernet port into a segment.
@@ -65,6 +66,14 @@ type Device struct {
 	MAC       MAC            `toml:"mac"`       // the zero MAC: derived from the node key and the VNI
 	Bridge    string         `toml:"bridge"`    // "": join none
 	Addresses []netip.Prefix `toml:"addresses"` // the zero Prefix is "auto": one of the network's own
+}
+
+// Userspace is what a device of kind "userspace" offers to the programs of this machine, and to the
+// segment.
+type Userspace struct {
+	SOCKS   HostPort  `toml:"socks"`   // where a SOCKS5 proxy listens on this machine; "": nowhere
+	Forward []Forward `toml:"forward"` // from this machine into the segment
+	Publish []Publish `toml:"publish"` // from the segment to this machine
 }
 
 // FDB is how a segment's forwarding database learns and forgets.
@@ -187,6 +196,9 @@ func (s *Segment) setDefaults(i int) {
 		},
 	}
 }
+
+// setDefaults fills what a [segments.userspace] has when the file is silent.
+func (u *Userspace) setDefaults(int) { *u = Userspace{Forward: []Forward{}, Publish: []Publish{}} }
 
 // setDefaults fills what a [segments.vxlan] has when the file is silent.
 func (v *VXLAN) setDefaults(int) {

@@ -69,6 +69,10 @@ fdb.max_entries = 10
 fdb.ageing = "1h30m"
 [[segments]]
 vni = 3
+device = { kind = "userspace", addresses = ["10.43.0.1/24"] }
+userspace.socks = "[::1]:1080"
+userspace.forward = ["tcp:8080=nas:80", "udp:192.0.2.1:53=[fd42::5]:53"]
+userspace.publish = ["tcp:22=22", "udp:22=backup.example.net:2222"]
 [[peers]]
 name = "nas"
 key = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -159,7 +163,19 @@ func TestParseEveryKey(t *testing.T) {
 			},
 		}, {
 			VNI: 3, Peers: Members{All: true},
-			Device: Device{Kind: KindTAP, Name: "vxm2", Addresses: []netip.Prefix{}},
+			Device: Device{
+				Kind: KindUserspace, Name: "vxm2",
+				Addresses: []netip.Prefix{netip.MustParsePrefix("10.43.0.1/24")},
+			},
+			Userspace: &Userspace{
+				SOCKS: "[::1]:1080",
+				Forward: []Forward{
+					{"tcp", "127.0.0.1:8080", "nas:80"}, {"udp", "192.0.2.1:53", "[fd42::5]:53"},
+				},
+				Publish: []Publish{
+					{"tcp", 22, "127.0.0.1:22"}, {"udp", 22, "backup.example.net:2222"},
+				},
+			},
 			FDB: FDB{
 				Ageing: 5 * time.Minute, MaxEntries: 4096, MaxPerPort: 1024, Learn: true,
 				Static: []Static{},
@@ -213,6 +229,7 @@ func TestShowWritesEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Peers = []Peer{{Name: "nas"}}
+	cfg.Segments[0].Userspace = cfg.Segments[2].Userspace
 	checkMentions(t, cfg.Show())
 }
 
@@ -256,6 +273,8 @@ func TestExample(t *testing.T) {
 	peer.setDefaults(0)
 	peer.Name, peer.Key, peer.Endpoints = "nas", got.Peers[0].Key, got.Peers[0].Endpoints
 	cfg.Peers = []Peer{peer}
+	cfg.Segments[0].Userspace = new(Userspace)
+	cfg.Segments[0].Userspace.setDefaults(0)
 	if diff := cmp.Diff(cfg, got, equate); diff != "" {
 		t.Errorf("commented lines are not the defaults (-default +shown):\n%s", diff)
 	}
@@ -315,6 +334,11 @@ func TestDiff(t *testing.T) {
 		{"segment replaced", one, strings.Replace(one, "vni = 1", "vni = 2", 1), []Change{
 			{"segments[1]", "present", "", Live}, {"segments[2]", "", "present", Live},
 		}},
+		{"kind", one, one + "device = { kind = \"userspace\", addresses = [\"auto\"] }\nuserspace.socks = \"[::1]:1\"\n", []Change{
+			{"segments[1].device.addresses", "[]", `["auto"]`, Live},
+			{"segments[1].device.kind", `"tap"`, `"userspace"`, Restart},
+			{"segments[1].userspace", "", "present", Restart},
+		}},
 		{"remotes", one, strings.Replace(one, `7"]`, `7", "192.0.2.8:1"]`, 1), []Change{
 			{"segments[1].vxlan.remotes", `["192.0.2.7"]`, `["192.0.2.7", "192.0.2.8:1"]`, Live},
 		}},
@@ -345,6 +369,8 @@ func TestDiffTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	to.Segments[1].VXLAN = nil
+	from.Segments[2].Userspace.Forward = nil
+	to.Segments[2].Userspace.Forward = to.Segments[2].Userspace.Forward[:1]
 	from.Peers = []Peer{{Name: "nas"}, {Name: "vps"}}
 	to.Peers = []Peer{{Name: "nas", Relay: true}, {Name: "office"}}
 	want := []Change{
@@ -352,9 +378,25 @@ func TestDiffTables(t *testing.T) {
 		{"peers[office]", "", "present", Live},
 		{"peers[vps]", "present", "", Live},
 		{"segments[2].vxlan", "present", "", Live},
+		{"segments[3].userspace.forward", "[]", `["tcp:127.0.0.1:8080=nas:80"]`, Live},
 	}
 	if diff := cmp.Diff(want, Diff(from, to)); diff != "" {
 		t.Errorf("changes differ (-want +got):\n%s", diff)
+	}
+}
+
+// TestWarnings: a proxy that others reach is worth a word, one of this machine alone is not.
+func TestWarnings(t *testing.T) {
+	for socks, want := range map[HostPort]string{
+		"": "", "127.0.0.1:1": "", "[::1]:1": "", "localhost:1": "",
+		"0.0.0.0:1080": `socks = "127.0.0.1:1080"`, "[::]:1": `socks = "127.0.0.1:1"`,
+		"nas.example.net:1": `socks = "127.0.0.1:1"`,
+	} {
+		c := Config{Segments: []Segment{{VNI: 7, Userspace: &Userspace{SOCKS: socks}}, {}}}
+		got := c.Warnings()
+		if want == "" && len(got) > 0 || want != "" && (len(got) != 1 || got[0].Fix != want) {
+			t.Errorf("%q: %+v, want %q", socks, got, want)
+		}
 	}
 }
 

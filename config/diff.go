@@ -17,13 +17,17 @@ const (
 )
 
 // A Change is one key that two configurations do not agree on. Lists are compared whole. A
-// segment, or its plain leg, that only one of them has is one change, with the word "present".
+// segment, or an optional table of one, that only one of them has is one change, with the word
+// "present".
 type Change struct {
 	Key   string // segments go by VNI, peers by name: segments[4242].fdb.ageing
 	Old   string // as TOML writes it; "" where the old one has none
 	New   string // "" where the new one has none
 	Class Class
 }
+
+// kind follows a segment in the key of its device's kind.
+const kind = ".device.kind"
 
 // present stands for a whole table in a [Change].
 const present = "present"
@@ -47,7 +51,11 @@ func Diff(from, to *Config) []Change {
 		if a[key] == b[key] || partOfChange(changes, key) {
 			continue
 		}
-		changes = append(changes, Change{Key: key, Old: a[key], New: b[key], Class: classOf(key)})
+		c := Change{Key: key, Old: a[key], New: b[key], Class: classOf(key)}
+		if segment, _, ok := strings.Cut(key, ".userspace"); ok && a[segment+kind] != b[segment+kind] {
+			c.Class = Restart // the device has to be one that offers something
+		}
+		changes = append(changes, c)
 	}
 	return changes
 }
@@ -100,7 +108,7 @@ func flattenTable(flat map[string]string, path string, t table) {
 		switch v := e.value.(type) {
 		case nil:
 		case table:
-			if e.key == "vxlan" {
+			if e.key == "vxlan" || e.key == "userspace" { // those that may be absent
 				flat[p] = present
 			}
 			flattenTable(flat, p, v)

@@ -17,7 +17,8 @@ func (c *Config) Show() string {
 	return strings.TrimPrefix(b.String(), "\n")
 }
 
-// MarshalJSON gives the same keys and values as [Config.Show], with an absent plain leg as null.
+// MarshalJSON gives the same keys and values as [Config.Show], with an optional table that is absent
+// as null.
 func (c *Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.encode()) }
 
 func (c *Config) encode() table { return encode(reflect.ValueOf(*c)).(table) }

@@ -46,10 +46,12 @@ type configCheck struct {
 	Files  []fileCheck `json:"files"`
 }
 
-// A fileCheck is what is wrong with one file; no problems are an empty list.
+// A fileCheck is what is wrong with one file; no problems are an empty list. A file with problems has
+// no warnings.
 type fileCheck struct {
-	File     string        `json:"file"`
-	Problems config.Errors `json:"problems"`
+	File     string           `json:"file"`
+	Problems config.Errors    `json:"problems"`
+	Warnings []config.Warning `json:"warnings"`
 }
 
 func checkConfigs(cmd *cobra.Command, g *globals, args []string) error {
@@ -62,17 +64,18 @@ func checkConfigs(cmd *cobra.Command, g *globals, args []string) error {
 	var checks []fileCheck
 	wrong := 0
 	for _, arg := range args {
-		_, err := readConfig(cmd.InOrStdin(), arg)
+		cfg, err := readConfig(cmd.InOrStdin(), arg)
 		problems, ok := errors.AsType[config.Errors](err)
 		if err != nil && !ok {
 			return err
 		}
+		check := fileCheck{configPath(arg), problems, []config.Warning{}}
 		if ok {
 			wrong++
 		} else {
-			problems = config.Errors{}
+			check.Problems, check.Warnings = config.Errors{}, cfg.Warnings()
 		}
-		checks = append(checks, fileCheck{configPath(arg), problems})
+		checks = append(checks, check)
 	}
 	if err := printChecks(cmd, g, checks); err != nil || wrong == 0 {
 		return err
@@ -89,6 +92,9 @@ func printChecks(cmd *cobra.Command, g *globals, checks []fileCheck) error {
 		out := cmd.OutOrStdout()
 		if len(c.Problems) > 0 {
 			text, out = fmt.Sprintf("%v\n%s: %s", c.Problems, c.File, count(c.Problems)), cmd.ErrOrStderr()
+		}
+		for _, w := range c.Warnings {
+			text += fmt.Sprintf("\n%s: warning: %s: %s; write %s", c.File, w.Key, w.Message, w.Fix)
 		}
 		if _, err := fmt.Fprintln(out, text); err != nil {
 			return err
