@@ -107,6 +107,12 @@ var importRules = []importRule{
 		"a host of the segment is frames in, frames out, whatever device is below it",
 	},
 	{
+		"proxy",
+		[]string{"..."},
+		nil,
+		"it joins sockets with a stack that it is given, whoever made that",
+	},
+	{
 		"nat/...",
 		[]string{"tunnel/...", "tundev/..."},
 		nil,
