@@ -251,6 +251,15 @@ func (n *Node) underlayChanged() {
 // segment gives the segment of a VNI, or nil. The loops call it for every datagram.
 func (n *Node) segment(vni uint32) *segment { return (*n.segments.Load())[vni] }
 
+// Device gives the device of a segment, which closes with the segment; nil when there is no such
+// segment. Anybody may call it at any time.
+func (n *Node) Device(vni uint32) tundev.Device {
+	if s := n.segment(vni); s != nil {
+		return s.dev
+	}
+	return nil
+}
+
 // segmentList gives the segments by VNI.
 func (n *Node) segmentList() []*segment {
 	m := *n.segments.Load()

@@ -114,6 +114,6 @@ func (d *daemon) renameMember(ctx context.Context, r control.RenameRequest) (con
 // stats adds to the engine's counters what the process takes.
 func (d *daemon) stats() control.Stats {
 	st := d.node.Stats()
-	st.Node = processStats()
+	st.Node, st.Proxies = processStats(), d.proxyStats()
 	return st
 }

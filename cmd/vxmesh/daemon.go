@@ -17,6 +17,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/internal/crash"
+	"github.com/vxmesh/vxmesh/proxy"
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
@@ -35,6 +36,7 @@ type daemon struct {
 	node    *tunnel.Node
 	id      *nodeIdentity
 	crash   *crash.Reporter
+	proxies *proxy.Proxies
 	api     net.Listener
 	hup     chan os.Signal      // SIGHUP asks for a reload
 	left    chan struct{}       // this node has left the network
@@ -84,6 +86,12 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	if d.node, err = tunnel.New(o); err != nil {
 		return d, meshPortError(o.Mesh.Listen, err)
 	}
+	d.proxies = proxy.New(proxy.Options{Stack: d.stackOf, Lookup: d.memberAddrs, Log: d.log})
+	change, err := d.prepareProxies(cfg)
+	if err != nil {
+		return d, err
+	}
+	change.Commit()
 	return d, nil
 }
 
@@ -104,6 +112,7 @@ func (d *daemon) close() {
 	}
 	d.metrics.stop()
 	if d.node != nil {
+		d.proxies.Close()
 		d.node.Close()
 	}
 	d.crash.Close()
@@ -137,6 +146,7 @@ func (d *daemon) run(ctx context.Context) error {
 		})
 	}
 	start(d.node.Run)
+	start(d.proxies.Run)
 	start(func(ctx context.Context) error { return control.Serve(ctx, d.api, backend) })
 	start(d.reloadOnSignal)
 	start(func(ctx context.Context) error { return d.endOnLeave(ctx, stop) })
@@ -182,6 +192,7 @@ func (d *daemon) backend() control.Backend {
 		Ping:     d.node.Ping,
 		Why:      d.node.Why,
 		Netcheck: d.node.Netcheck, PingPaths: d.node.PingPaths,
+		PingOverlay: d.pingOverlay, DialOverlay: d.dialOverlay,
 		Members: d.members, Publish: d.publish,
 		PausePeer: d.node.PausePeer, ResumePeer: d.node.ResumePeer, ReconnectPeer: d.node.ReconnectPeer,
 		Invitations: d.invitations, Invite: d.invite, RevokeInvitation: d.revokeInvitation,
@@ -205,6 +216,9 @@ func (d *daemon) status() control.Status {
 	defer d.mu.Unlock()
 	st.Warnings = append(st.Warnings, d.rightsWarnings()...)
 	st.Warnings = append(st.Warnings, d.crashWarnings()...)
+	for _, w := range d.cfg.Warnings() {
+		st.Warnings = append(st.Warnings, control.Warning{Code: "open_to_others", Message: w.Message, Fix: w.Fix})
+	}
 	st.Version = thisVersion().Version
 	st.Config = control.ConfigStatus{
 		File: d.path, LoadedAt: d.loadedAt, ReloadSuccessful: d.failure == "", ReloadError: d.failure,
@@ -298,12 +312,11 @@ func (d *daemon) takeFile() (control.ReloadResult, error) {
 			return result, err
 		}
 	}
-	o := engineOptions(applied, d.id)
-	if err := d.node.Apply(o); err != nil {
+	if err := d.apply(applied); err != nil {
 		if metrics != d.metrics {
 			metrics.stop()
 		}
-		return result, meshPortError(o.Mesh.Listen, err)
+		return result, err
 	}
 	if metrics != d.metrics {
 		d.metrics.stop()
@@ -313,6 +326,22 @@ func (d *daemon) takeFile() (control.ReloadResult, error) {
 	d.level.Set(logLevel(applied.Log.Level))
 	d.cfg = applied
 	return result, nil
+}
+
+// apply makes the engine, and what its devices offer, what a config says; on an error all is as it was.
+func (d *daemon) apply(cfg *config.Config) error {
+	change, err := d.prepareProxies(cfg)
+	if err != nil {
+		return err
+	}
+	o := engineOptions(cfg, d.id)
+	if err := d.node.Apply(o); err != nil {
+		change.Abort()
+		d.reviveProxies()
+		return meshPortError(o.Mesh.Listen, err)
+	}
+	change.Commit()
+	return nil
 }
 
 // configProblem makes the errors of a file what a client shows line by line.

@@ -190,6 +190,9 @@ func keepRestartKeys(running, file *config.Config) *config.Config {
 		for j := range running.Segments {
 			if running.Segments[j].VNI == next.Segments[i].VNI {
 				d := running.Segments[j].Device
+				if next.Segments[i].Device.Kind != d.Kind {
+					next.Segments[i].Userspace = running.Segments[j].Userspace // goes with the kind
+				}
 				next.Segments[i].Device.Kind = d.Kind
 				next.Segments[i].Device.Name = d.Name
 				next.Segments[i].Device.MAC = d.MAC

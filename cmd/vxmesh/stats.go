@@ -34,7 +34,8 @@ func newStatsCmd(g *globals) *cobra.Command {
 func statsText(s control.Stats) string {
 	var parts []string
 	for _, part := range []string{
-		segmentTable(s), vtepStatsTable(s), guestStatsTable(s), peerStatsTable(s), socketTable(s), dropTable(s),
+		segmentTable(s), vtepStatsTable(s), guestStatsTable(s), peerStatsTable(s), socketTable(s), proxyTable(s),
+		dropTable(s),
 	} {
 		if part != "" {
 			parts = append(parts, part)
@@ -94,6 +95,16 @@ func socketTable(s control.Stats) string {
 	for _, k := range s.Sockets {
 		t.add(k.Listen, k.RxDatagrams, byteCount(k.RxBytes), k.TxDatagrams, byteCount(k.TxBytes),
 			k.RxDrops, k.Drops.Total())
+	}
+	return t.String()
+}
+
+func proxyTable(s control.Stats) string {
+	var t table
+	t.add("PROXY", "LISTEN", "TO", "OPEN", "TOTAL", "REFUSED", "FAILED", "RX BYTES", "TX BYTES")
+	for _, p := range s.Proxies {
+		t.add(p.Kind, p.Protocol+" "+p.Listen, p.To, p.Open, p.Total, p.Refused, p.Failed,
+			byteCount(p.RxBytes), byteCount(p.TxBytes))
 	}
 	return t.String()
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 )
 
@@ -24,6 +25,12 @@ type Backend struct {
 	// PingPaths sends sealed echoes by every way and waits for them. At the end of ctx it returns what
 	// has come back until then.
 	PingPaths func(ctx context.Context, r PingRequest) (PingPaths, error)
+	// PingOverlay sends one ICMP echo into a segment and waits as Ping does.
+	PingOverlay func(ctx context.Context, r OverlayPing) (OverlayReply, error)
+	// DialOverlay reaches a place in a segment, or waits for one who comes from there, and then calls
+	// accept for the client's side. It passes on between the two, until both have ended or ctx has; then
+	// both are closed. An error before accept is the client's answer.
+	DialOverlay func(ctx context.Context, r DialRequest, accept func() (net.Conn, error)) error
 	// Netcheck tests for up to 3 seconds how the node is connected.
 	Netcheck func(ctx context.Context) (Netcheck, error)
 

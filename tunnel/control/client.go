@@ -205,6 +205,24 @@ func eachLine[T any](r io.Reader, take func(T) bool) error {
 
 // open makes a request and gives the answer's body, or the error it is.
 func (c Client) open(ctx context.Context, method, path string, req any) (io.ReadCloser, error) {
+	r, err := newRequest(ctx, method, path, req)
+	if err != nil {
+		return nil, err
+	}
+	t := &http.Transport{DialContext: c.dial, DisableKeepAlives: true, DisableCompression: true}
+	res, err := t.RoundTrip(r)
+	if err != nil {
+		return nil, c.streamError(err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res.Body, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	return nil, c.refusal(res)
+}
+
+// newRequest makes a request; req is its body, or nil.
+func newRequest(ctx context.Context, method, path string, req any) (*http.Request, error) {
 	var body io.Reader
 	if req != nil {
 		b, err := json.Marshal(req)
@@ -217,16 +235,7 @@ func (c Client) open(ctx context.Context, method, path string, req any) (io.Read
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	t := &http.Transport{DialContext: c.dial, DisableKeepAlives: true, DisableCompression: true}
-	res, err := t.RoundTrip(r)
-	if err != nil {
-		return nil, c.streamError(err)
-	}
-	if res.StatusCode == http.StatusOK {
-		return res.Body, nil
-	}
-	defer func() { _ = res.Body.Close() }()
-	return nil, c.refusal(res)
+	return r, nil
 }
 
 // refusal is the error that an answer is.

@@ -10,7 +10,7 @@ import (
 
 // The limits that tests lower so as not to wait for them.
 type Limits struct {
-	Conns                   int
+	Conns, Streams          int
 	Read, Write, StatsEvery time.Duration
 }
 
@@ -19,6 +19,7 @@ func ServeWithin(want Limits) func(context.Context, net.Listener, Backend) error
 	return func(ctx context.Context, l net.Listener, b Backend) error {
 		s := newServer(b)
 		s.conns = cmp.Or(want.Conns, s.conns)
+		s.slots = make(chan struct{}, cmp.Or(want.Streams, s.limits.streams))
 		s.read = cmp.Or(want.Read, s.read)
 		s.write = cmp.Or(want.Write, s.write)
 		s.statsEvery = cmp.Or(want.StatsEvery, s.statsEvery)
@@ -36,6 +37,8 @@ var (
 	DecodeFDBDel   = decodeRequest[FDBDel]
 	DecodeFDBFlush = decodeRequest[FDBFlush]
 	DecodePing     = decodeRequest[PingRequest]
+	DecodeDial     = decodeRequest[DialRequest]
+	DecodeOverlay  = decodeRequest[OverlayPing]
 	DecodeInvite   = decodeRequest[InviteRequest]
 	DecodeGuest    = decodeRequest[GuestRequest]
 )

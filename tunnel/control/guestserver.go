@@ -30,8 +30,8 @@ func (s *server) guest(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	s.guests.Add(1) // while the connection still counts as the HTTP server's
-	defer s.guests.Done()
+	s.streaming.Add(1) // while the connection still counts as the HTTP server's
+	defer s.streaming.Done()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		writeError(w, err)

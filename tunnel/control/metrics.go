@@ -55,6 +55,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, sock := range stats.Sockets {
 		s.socketStats(sock)
 	}
+	for _, p := range stats.Proxies {
+		s.proxyStats(p)
+	}
 }
 
 // A family is the fixed part of a metric; all but build_info have the label network first.
@@ -125,7 +128,16 @@ var (
 	metricDatagramBytes = counter("datagram_bytes_total", "Bytes by socket.", "listen", "direction")
 	metricDatagramDrops = counter("datagrams_dropped_total", "Datagrams that reached no segment.",
 		"listen", "reason")
+
+	metricProxyOpen    = gauge("proxy_connections", "Connections now.", proxyLabels...)
+	metricProxyConns   = counter("proxy_connections_total", "Connections so far.", proxyLabels...)
+	metricProxyRefused = counter("proxy_connections_refused_total", "For being too many.", proxyLabels...)
+	metricProxyFailed  = counter("proxy_connections_failed_total", "That led nowhere.", proxyLabels...)
+	metricProxyBytes   = counter("proxy_bytes_total", "Bytes from and into the segment.",
+		append(proxyLabels, "direction")...)
 )
+
+var proxyLabels = []string{"vni", "kind", "protocol", "listen"}
 
 // A scrape sends the metrics of one network.
 type scrape struct {
@@ -229,6 +241,15 @@ func (s scrape) socketStats(k SocketStats) {
 	s.both(metricDatagramBytes, k.RxBytes, k.TxBytes, k.Listen)
 	s.reasons(metricDatagramDrops, k.Drops, k.Listen)
 	s.put(metricDatagramDrops, float64(k.RxDrops), k.Listen, "receive_buffer_full")
+}
+
+func (s scrape) proxyStats(p ProxyStats) {
+	labels := []string{label(p.VNI), p.Kind, p.Protocol, p.Listen}
+	s.put(metricProxyOpen, float64(p.Open), labels...)
+	s.put(metricProxyConns, float64(p.Total), labels...)
+	s.put(metricProxyRefused, float64(p.Refused), labels...)
+	s.put(metricProxyFailed, float64(p.Failed), labels...)
+	s.both(metricProxyBytes, p.RxBytes, p.TxBytes, labels...)
 }
 
 func label(vni uint32) string { return strconv.FormatUint(uint64(vni), 10) }

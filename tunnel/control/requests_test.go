@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"encoding/json"
+	"net"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,6 +21,8 @@ func FuzzRequests(f *testing.F) {
 		`{"peer":"nas","size":1400,"timeout_seconds":0.5}`, `{"peer":"nas","timeout_seconds":1e300}`,
 		`{"name":"nas","ttl_seconds":60,"uses":1,"admin":true}`, `{"uses":2}`, `{"ttl_seconds":1e300}`,
 		`{"program":"curl","auto":true}`, `{"name":"a.b","vni":7,"addresses":["10.0.0.9/24","fe80::1/64"]}`,
+		`{"protocol":"udp","address":"[fd42::5]:53","vni":7,"timeout_seconds":1}`,
+		`{"protocol":"tcp","address":":22","listen":true}`, `{"to":"nas","size":56}`,
 		`{"vni":16777216,"all":true}`, `{}`, `[]`, `null`, `{"vlan":-1}`, `{"mac":"ff:ff:ff:ff:ff:ff"}`,
 	} {
 		f.Add([]byte(seed))
@@ -44,6 +47,13 @@ func FuzzRequests(f *testing.F) {
 		}
 		if r, err := control.DecodeGuest(body); err == nil {
 			checkGuest(t, r)
+		}
+		if r, err := control.DecodeDial(body); err == nil {
+			checkDial(t, r)
+		}
+		if r, err := control.DecodeOverlay(body); err == nil {
+			checkPing(t, control.PingRequest{Peer: r.To, Size: r.Size, TimeoutSeconds: r.TimeoutSeconds})
+			checkAgain(t, r, r.VNI, 0, control.DecodeOverlay)
 		}
 	})
 }
@@ -110,6 +120,16 @@ func checkPing(t *testing.T, r control.PingRequest) {
 		t.Errorf("accepted %+v", r)
 	}
 	checkAgain(t, r, 0, 0, control.DecodePing)
+}
+
+func checkDial(t *testing.T, r control.DialRequest) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(r.Address)
+	if err != nil || port == "" || port == "0" || host == "" && !r.Listen ||
+		r.Timeout() < 0 || r.Timeout() > control.MaxDialTimeout || r.Protocol != "tcp" && r.Protocol != "udp" {
+		t.Errorf("accepted %+v", r)
+	}
+	checkAgain(t, r, r.VNI, 0, control.DecodeDial)
 }
 
 func checkInvite(t *testing.T, r control.InviteRequest) {

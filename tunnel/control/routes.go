@@ -24,6 +24,8 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/why", s.why)
 	mux.HandleFunc("POST /v1/ping", s.ping)
 	mux.HandleFunc("POST /v1/ping/paths", s.pingPaths)
+	mux.HandleFunc("POST /v1/ping/overlay", s.pingOverlay)
+	mux.HandleFunc("POST /v1/dial", s.dial)
 	mux.HandleFunc("GET /v1/netcheck", s.netcheck)
 	mux.HandleFunc("GET /v1/fdb", s.fdb)
 	mux.HandleFunc("GET /v1/stats", s.stats)

@@ -14,6 +14,7 @@ import (
 // limits are what a client may cost; production uses defaultLimits alone.
 type limits struct {
 	conns      int           // connections at once
+	streams    int           // of them that became streams, which do not count as such any more
 	body       int64         // bytes of a request's body
 	read       time.Duration // until a request's header, and then its body, is there
 	write      time.Duration // until the client has taken one write
@@ -23,7 +24,7 @@ type limits struct {
 }
 
 var defaultLimits = limits{
-	conns: 64, body: 1 << 20,
+	conns: 64, streams: 256, body: 1 << 20,
 	read: 5 * time.Second, write: 5 * time.Second, idle: time.Minute,
 	leave: 300 * time.Millisecond, statsEvery: time.Second,
 }
@@ -35,11 +36,15 @@ type server struct {
 	recorder  *Recorder
 	shared    shared
 	profiling sync.Mutex     // held while a profile is taken
-	guests    sync.WaitGroup // whose connections are no longer the HTTP server's
+	slots     chan struct{}  // one for each stream, or request for one
+	streaming sync.WaitGroup // handlers of streams and guests, whose connections are no longer the HTTP server's
 }
 
 func newServer(b Backend) *server {
-	return &server{b: b, limits: defaultLimits, recorder: NewRecorder(b.Stats, b.Peers)}
+	return &server{
+		b: b, limits: defaultLimits, recorder: NewRecorder(b.Stats, b.Peers),
+		slots: make(chan struct{}, defaultLimits.streams),
+	}
 }
 
 // Serve answers the whole API on l until ctx ends. When it returns, l is closed and no goroutine
@@ -94,7 +99,7 @@ func (s *server) run(ctx context.Context, l net.Listener, h http.Handler) error 
 	s.stop(srv)
 	<-served
 	conns.Wait()
-	s.guests.Wait()
+	s.streaming.Wait()
 	return err
 }
 
@@ -166,6 +171,9 @@ func (c *limitedConn) Close() error {
 	c.release()
 	return err
 }
+
+// CloseWrite ends what is sent.
+func (c *limitedConn) CloseWrite() error { return closeWrite(c.Conn) }
 
 // A pacedWriter gives the client a time to take each piece of the answer instead of one for the
 // whole: streams have no end, and a large table takes as long as it takes.

@@ -12,6 +12,7 @@ type Stats struct {
 	Guests   List[GuestStats]   `json:"guests"`
 	Peers    List[PeerStats]    `json:"peers"`
 	Sockets  List[SocketStats]  `json:"sockets"`
+	Proxies  List[ProxyStats]   `json:"proxies"`
 	Node     NodeStats          `json:"node"`
 }
 
@@ -91,4 +92,20 @@ type SocketStats struct {
 	TxBytes     uint64 `json:"tx_bytes"`
 	RxDrops     uint64 `json:"rx_drops"` // by the kernel, because the receive buffer was full
 	Drops       Counts `json:"drops"`
+}
+
+// ProxyStats counts what a device in userspace offers: one line of [segments.userspace]. Connections
+// are UDP conversations where it is UDP.
+type ProxyStats struct {
+	VNI      uint32 `json:"vni"`
+	Kind     string `json:"kind"`     // "socks", "forward" or "publish"
+	Protocol string `json:"protocol"` // "tcp" or "udp"
+	Listen   string `json:"listen"`   // host:port here; of a publish ":22", a port of the device
+	To       string `json:"to"`       // host:port; "" of socks
+	Open     int    `json:"open"`     // a gauge: connections now
+	Total    uint64 `json:"total"`    // connections so far
+	Refused  uint64 `json:"refused"`  // for being too many
+	Failed   uint64 `json:"failed"`   // whose other end was not reached
+	RxBytes  uint64 `json:"rx_bytes"` // from the segment
+	TxBytes  uint64 `json:"tx_bytes"` // into the segment
 }

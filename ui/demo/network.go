@@ -157,6 +157,7 @@ func (n *Network) Backend() control.Backend {
 	return control.Backend{
 		Status: n.status, Peers: n.listPeers, FDB: n.fdb, Stats: n.stats, History: n.recorder.History,
 		Ping: n.ping, PingPaths: n.pingPaths, Why: n.why, Netcheck: n.netcheck,
+		PingOverlay: n.pingOverlay, DialOverlay: n.dialOverlay,
 		Members: n.members, Publish: n.publish,
 		PausePeer: n.pausePeer, ResumePeer: n.resumePeer, ReconnectPeer: n.reconnectPeer,
 		Invitations: n.listInvitations, Invite: n.invite, RevokeInvitation: n.revokeInvitation,

@@ -82,7 +82,7 @@ func (n *Node) Backend() control.Backend {
 			n.locked(func() { c, err = n.netcheck, n.refusal })
 			return c, err
 		},
-		PingPaths: n.pingPaths,
+		PingPaths: n.pingPaths, PingOverlay: n.pingOverlay, DialOverlay: n.dialOverlay,
 		Members: func() (m control.Members) {
 			n.locked(func() { m = n.members })
 			return m
@@ -249,7 +249,7 @@ func FDB(f control.FDBFilter) control.FDB {
 	}}
 }
 
-// Stats is one segment, one VTEP, a guest, the peers of [Peers] and one socket.
+// Stats is one segment, one VTEP, a guest, the peers of [Peers], one socket and one proxy.
 func Stats() control.Stats {
 	return control.Stats{
 		Segments: []control.SegmentStats{{
@@ -269,6 +269,10 @@ func Stats() control.Stats {
 			Listen: "udp [::]:4789", RxDatagrams: 1010, TxDatagrams: 2000,
 			RxBytes: 1600000, TxBytes: 3100000, RxDrops: 3,
 			Drops: control.Counts{"vni_unknown": 9},
+		}},
+		Proxies: []control.ProxyStats{{
+			VNI: 4242, Kind: "forward", Protocol: "tcp", Listen: "127.0.0.1:8080", To: "nas:80",
+			Open: 2, Total: 40, Refused: 1, Failed: 3, RxBytes: 900000, TxBytes: 5000,
 		}},
 		Node: control.NodeStats{CPUSeconds: 12.5, MemoryBytes: 18 << 20, Goroutines: 23},
 	}
