@@ -55,6 +55,7 @@ var commandCases = map[string]commandCase{
 	"peer remove":           {most: 1},
 	"peer rename":           {args: "attic loft -n ./home.toml", schema: "peer_renamed", most: 2, setUp: true},
 	"ping":                  {args: "nas -c 1", schema: "ping_summary", client: true, most: 1},
+	"nc":                    {args: "nas 22", client: true, most: 2},
 	"why":                   {args: "office", schema: "why", client: true, most: 1},
 	"netcheck":              {schema: "netcheck", client: true, most: 1},
 	"doctor":                {args: "-n ./home.toml", schema: "doctor", most: 1, setUp: true, code: -1},
@@ -320,7 +321,7 @@ func validate(t *testing.T, schema, text string) {
 // TestSchemas: every file is a schema, names itself, allows nothing but what it names, and belongs to a
 // command.
 func TestSchemas(t *testing.T) {
-	used := []string{"error", "ping_mtu", "ping_paths", "peer_removed", "history", "members", "ping", "publish", "service"}
+	used := []string{"error", "ping_mtu", "ping_paths", "peer_removed", "history", "members", "ping", "ping_overlay", "publish", "service"}
 	for _, k := range commandCases {
 		used = append(used, k.schema)
 	}

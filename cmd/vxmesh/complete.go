@@ -33,6 +33,7 @@ type argument struct {
 // is of another version of this table.
 var arguments = []argument{
 	{"ping", 0, peerNames, false},
+	{"nc", 0, memberNames, false},
 	{"why", 0, peerNames, false},
 	{"peer show", 0, memberNames, false},
 	{"peer remove", 0, memberNames, false},

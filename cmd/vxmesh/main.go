@@ -34,6 +34,7 @@ var commands = []func(*globals) *cobra.Command{
 	newPeersCmd,
 	newPeerCmd,
 	newPingCmd,
+	newNCCmd,
 	newWhyCmd,
 	newNetcheckCmd,
 	newDoctorCmd,

@@ -158,7 +158,7 @@ func TestPingSummary(t *testing.T) {
 	s.LossRatio = 0.25
 	const want = "\n: 4 echoes sent, 3 came back, 25% lost\n" +
 		"round trip min/avg/max 10.0ms/30.0ms/60.0ms\n"
-	if got := pingText(s); got != want {
+	if got := new(pinger).text(s); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

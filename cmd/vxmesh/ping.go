@@ -15,11 +15,13 @@ import (
 // minInterval keeps ping from being a flood.
 const minInterval = 10 * time.Millisecond
 
-// A pinger sends sealed echoes to one peer and sums up what came back.
+// A pinger sends sealed echoes to one peer, or ICMP echoes into a segment, and sums up what came back.
 type pinger struct {
 	client   control.Client
 	request  control.PingRequest
-	count    int // 0 = until interrupted
+	overlay  bool
+	vni      uint32 // with overlay; 0 = the segment that the address is in
+	count    int    // 0 = until interrupted
 	interval time.Duration
 
 	sum pingSummary
@@ -28,7 +30,7 @@ type pinger struct {
 // A pingSummary is what `ping --json` prints.
 type pingSummary struct {
 	Schema        string  `json:"schema"`
-	Peer          string  `json:"peer"`
+	Peer          string  `json:"peer"`   // with --overlay what was named
 	Remote        string  `json:"remote"` // of the last answer, "" without one
 	Sent          int     `json:"sent"`
 	Received      int     `json:"received"`
@@ -44,14 +46,16 @@ func newPingCmd(g *globals) *cobra.Command {
 	var timeout time.Duration
 	var paths, mtu bool
 	cmd := &cobra.Command{
-		Use:   "ping PEER",
-		Short: "Send sealed echoes to a peer",
+		Use:   "ping PEER|--overlay HOST",
+		Short: "Send sealed echoes to a peer, or ICMP echoes into a segment",
 		Long: "Sends sealed echoes to a peer, over the path that its traffic takes, until it is\n" +
 			"interrupted. Ends with exit code 7 when none came back. No host needs an address in the\n" +
 			"segment for it. With --paths it sends three by every way there is to the peer, and ends;\n" +
-			"with --mtu it finds the largest packet that the path carries now.",
+			"with --mtu it finds the largest packet that the path carries now.\n" +
+			"With --overlay it sends ICMP echoes to a host of the segment, an address or the name of a\n" +
+			"member, from a device of kind \"userspace\". Other devices are pinged from by ping itself.",
 		Example: "  vxmesh ping nas\n  vxmesh ping nas -c 3 -i 200ms\n  vxmesh ping nas -c 1 -s 1500\n" +
-			"  vxmesh ping nas --paths\n  vxmesh ping nas --mtu",
+			"  vxmesh ping nas --paths\n  vxmesh ping nas --mtu\n  vxmesh ping --overlay 10.42.0.5",
 		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.request.Peer, p.request.TimeoutSeconds = args[0], timeout.Seconds()
@@ -75,10 +79,12 @@ func newPingCmd(g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVarP(&p.count, "count", "c", 0, "stop after so many")
 	flags.DurationVarP(&p.interval, "interval", "i", time.Second, "from one to the next")
-	flags.IntVarP(&p.request.Size, "size", "s", 0, "bytes of the outer IP packet")
+	flags.IntVarP(&p.request.Size, "size", "s", 0, "bytes of the outer IP packet; with --overlay those behind the ICMP header")
 	flags.DurationVarP(&timeout, "timeout", "W", time.Second, "wait so long for each")
 	flags.BoolVar(&paths, "paths", false, "try every way to the peer")
 	flags.BoolVar(&mtu, "mtu", false, "find what the path carries")
+	flags.BoolVar(&p.overlay, "overlay", false, "ping a host of the segment")
+	flags.Uint32Var(&p.vni, "vni", 0, "with --overlay: the segment, where there are several")
 	return cmd
 }
 
@@ -86,6 +92,10 @@ func newPingCmd(g *globals) *cobra.Command {
 func (p *pinger) check(cmd *cobra.Command, paths, mtu bool, timeout time.Duration) error {
 	counted := cmd.Flags().Changed("count")
 	switch {
+	case p.overlay && (paths || mtu):
+		return usageError(cmd, "--overlay goes with neither --paths nor --mtu")
+	case cmd.Flags().Changed("vni") && !p.overlay:
+		return usageError(cmd, "--vni goes with --overlay alone: a peer is one in all segments")
 	case mtu && (paths || p.request.Size != 0):
 		return usageError(cmd, "--mtu goes with neither --paths nor --size")
 	case (paths || mtu) && (counted || cmd.Flags().Changed("interval")):
@@ -167,7 +177,7 @@ func (p *pinger) run(ctx context.Context, w io.Writer, asJSON bool) error {
 		case <-tick.C:
 		}
 	}
-	if err := answer(w, asJSON, p.sum, pingText); err != nil {
+	if err := answer(w, asJSON, p.sum, p.text); err != nil {
 		return err
 	}
 	switch {
@@ -181,7 +191,7 @@ func (p *pinger) run(ctx context.Context, w io.Writer, asJSON bool) error {
 
 // echo sends one and says what came of it. One that was interrupted does not count.
 func (p *pinger) echo(ctx context.Context) (line string, err error) {
-	reply, err := p.client.Ping(ctx, p.request)
+	reply, err := p.send(ctx)
 	if err != nil && ctx.Err() != nil {
 		return "", nil
 	}
@@ -198,6 +208,17 @@ func (p *pinger) echo(ctx context.Context) (line string, err error) {
 	}
 	p.sum.LossRatio = 1 - float64(p.sum.Received)/float64(p.sum.Sent)
 	return line, nil
+}
+
+// send sends one and waits for the answer.
+func (p *pinger) send(ctx context.Context) (control.PingReply, error) {
+	if !p.overlay {
+		return p.client.Ping(ctx, p.request)
+	}
+	r, err := p.client.PingOverlay(ctx, control.OverlayPing{
+		VNI: p.vni, To: p.request.Peer, Size: p.request.Size, TimeoutSeconds: p.request.TimeoutSeconds,
+	})
+	return control.PingReply{Peer: r.To, Remote: r.Address, RTTSeconds: r.RTTSeconds}, err
 }
 
 // isLost reports whether the next echo may fare better.
@@ -217,10 +238,14 @@ func (s *pingSummary) add(r control.PingReply) {
 	s.RTTAvgSeconds += (r.RTTSeconds - s.RTTAvgSeconds) / float64(s.Received)
 }
 
-func pingText(s pingSummary) string {
+// text is what is printed of the sum.
+func (p *pinger) text(s pingSummary) string {
 	text := fmt.Sprintf("\n%s: %s sent, %d came back, %.0f%% lost\n",
 		s.Peer, plural(s.Sent, "echo", "echoes"), s.Received, s.LossRatio*1e2)
-	if s.Received == 0 {
+	switch {
+	case s.Received == 0 && p.overlay:
+		return text + "  see who has been heard   vxmesh fdb\n"
+	case s.Received == 0:
 		return text + "  vxmesh why " + s.Peer + "\n"
 	}
 	text += fmt.Sprintf("round trip min/avg/max %s/%s/%s",

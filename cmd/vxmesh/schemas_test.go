@@ -40,6 +40,7 @@ func TestMoreSchemas(t *testing.T) {
 		{"GET", "/v1/history", "", "history"},
 		{"GET", "/v1/members", "", "members"},
 		{"POST", "/v1/ping", `{"peer": "nas"}`, "ping"},
+		{"POST", "/v1/ping/overlay", `{"to": "nas"}`, "ping_overlay"},
 		{"POST", "/v1/publish", `{"items": [{"kind": 1, "raw": "AA=="}]}`, "publish"},
 		{"GET", "/v1/invitations", "", "invitations"},
 		{"POST", "/v1/invitations", `{"name": "loft"}`, "invite"},
