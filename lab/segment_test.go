@@ -19,6 +19,7 @@ type segment struct {
 	mac       string
 	bridge    string
 	addresses []string
+	offers    string // lines of [segments.userspace]; "" for none
 
 	ageing     string
 	maxEntries int
@@ -69,6 +70,7 @@ func (s segment) toml() string {
 	line(s.mac != "", "mac = %q", s.mac)
 	line(s.bridge != "", "bridge = %q", s.bridge)
 	line(len(s.addresses) > 0, "addresses = %s", list(s.addresses))
+	line(s.offers != "", "[segments.userspace]\n%s", s.offers)
 	line(true, "[segments.fdb]")
 	line(s.ageing != "", "ageing = %q", s.ageing)
 	line(s.maxEntries != 0, "max_entries = %d", s.maxEntries)
