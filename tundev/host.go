@@ -22,7 +22,11 @@ func Open(o Options) (Device, error) {
 		return nil, &Error{o.create(), o.Name, err}
 	}
 	if o.Kind == TUN {
-		return openTUN(o, func(o Options) (lower, error) { return openAdapter(host{}, o) })
+		t, err := openTUN(o, func(o Options) (lower, error) { return openAdapter(host{}, o) })
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
 	}
 	a, err := openAdapter(host{}, o)
 	if err != nil {

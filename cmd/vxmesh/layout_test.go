@@ -79,7 +79,7 @@ var importRules = []importRule{
 	{
 		"internal/guest",
 		[]string{"..."},
-		[]string{"tundev", "tundev/ether", "tundev/offload", "tundev/station", "internal/wait"},
+		[]string{"tundev", "tundev/ether", "tundev/offload", "tundev/station", "internal/wait", "internal/routesock"},
 		"a program in a namespace gets an interface; which segment that is in is between cmd and the node",
 	},
 	{
