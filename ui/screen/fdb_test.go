@@ -274,6 +274,22 @@ func TestFDBSeveralSegments(t *testing.T) {
 	}
 }
 
+// TestFDBGuest: an address can be pinned to a guest, which the detail calls so.
+func TestFDBGuest(t *testing.T) {
+	u, p := fdbWorld(t, flapper)
+	if _, wrong := p.parse(u, "52:54:00:00:00:01 curl vni:4242"); !strings.HasPrefix(wrong, "curl is ") {
+		t.Errorf("without a guest: %q", wrong)
+	}
+	u.Net.Status.Segments[0].Guests = []control.Guest{{Name: "curl"}}
+	e, wrong := p.parse(u, "52:54:00:00:00:01 curl vni:4242")
+	if want := (control.FDBPort{Kind: control.PortGuest, Name: "curl"}); e.Port != want || wrong != "" {
+		t.Errorf("%+v, %q", e, wrong)
+	}
+	if cells := portCells(u, e.Port); len(cells) != 2 || !strings.Contains(cells[1].Text, "a guest") {
+		t.Errorf("shown as %v", cells)
+	}
+}
+
 // TestFDBCursor stays with its entry while others come before it and go.
 func TestFDBCursor(t *testing.T) {
 	u, p := fdbWorld(t, flapper)

@@ -245,12 +245,22 @@ func place(e *control.FDBEntry, word string) (wrong string) {
 	return ""
 }
 
+// isGuest reports whether a program on this machine is in a segment under that name.
+func isGuest(u *UI, name string) bool {
+	return slices.ContainsFunc(u.Net.Status.Segments, func(s control.SegmentStatus) bool {
+		return slices.ContainsFunc(s.Guests, func(g control.Guest) bool { return g.Name == name })
+	})
+}
+
 func portNamed(u *UI, name string) (p control.FDBPort, wrong string) {
 	if name == "device" {
 		return control.FDBPort{Kind: control.PortDevice, Name: name}, ""
 	}
 	if u.Net.Peer(name) != nil {
 		return control.FDBPort{Kind: control.PortPeer, Name: name}, ""
+	}
+	if isGuest(u, name) {
+		return control.FDBPort{Kind: control.PortGuest, Name: name}, ""
 	}
 	_, noAddress := netip.ParseAddr(name)
 	_, noPort := netip.ParseAddrPort(name)

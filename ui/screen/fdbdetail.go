@@ -154,6 +154,8 @@ func portCells(u *UI, p control.FDBPort) []view.Cell {
 		return out
 	case control.PortVTEP:
 		return []view.Cell{name, {Text: "   " + vtepState(u, p.Name), Role: view.Dim}}
+	case control.PortGuest:
+		return []view.Cell{name, {Text: "   a guest on this machine", Role: view.Dim}}
 	}
 	return []view.Cell{name, {Text: "   this machine's device", Role: view.Dim}}
 }
