@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel/roster"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // TestMemberBecomesAdmin has a member take the power to issue while it runs: it lets nodes in from then
@@ -66,7 +66,7 @@ func TestMemberRenewsWhoLives(t *testing.T) {
 		g.full(3 * time.Second)
 		g.pass(15 * time.Second)
 		dead.kill()
-		g.link(a.member, far.member).Set(tunneltest.Conditions{Down: true})
+		g.link(a.member, far.member).Set(simnet.Conditions{Down: true})
 		g.pass(10 * time.Minute)
 		if a.direct(far) {
 			t.Fatal("a has a path to who is far away")

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // What a network is to hold, whatever its size.
@@ -55,7 +55,7 @@ func TestScale(t *testing.T) {
 					f.options.Log = nil // it would be gigabytes
 					for j, other := range g.fellows[:i] {
 						delay := time.Duration(5+(7*i+11*j)%40) * time.Millisecond
-						g.link(f.member, other.member).Set(tunneltest.Conditions{Delay: delay})
+						g.link(f.member, other.member).Set(simnet.Conditions{Delay: delay})
 					}
 				}
 				g.allMeet()

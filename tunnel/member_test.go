@@ -12,7 +12,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -44,18 +44,18 @@ func TestMembersByHandshake(t *testing.T) {
 // TestMembersOfOneSeed has many know one that the others are known to, over links that lose.
 func TestMembersOfOneSeed(t *testing.T) {
 	simulateGuild(t, 2, 12, func(g *guild) {
-		g.links(tunneltest.Conditions{Delay: 30 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.1})
+		g.links(simnet.Conditions{Delay: 30 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.1})
 		g.allMeet()
 		begin(g.fellows...)
 		t.Logf("up after %v", g.full(30*time.Second))
-		g.links(tunneltest.Conditions{})
+		g.links(simnet.Conditions{})
 		g.pass(time.Second)
 		g.everybodyHears()
 	})
 }
 
 // links sets all links between fellows.
-func (g *guild) links(c tunneltest.Conditions) {
+func (g *guild) links(c simnet.Conditions) {
 	for i, a := range g.fellows {
 		for _, b := range g.fellows[i+1:] {
 			g.link(a.member, b.member).Set(c)
@@ -141,7 +141,7 @@ func TestMemberOutsiders(t *testing.T) {
 // hub has the founder reach the second fellow only.
 func (g *guild) hub() {
 	for _, f := range g.fellows[2:] {
-		g.link(g.fellows[0].member, f.member).Set(tunneltest.Conditions{Down: true})
+		g.link(g.fellows[0].member, f.member).Set(simnet.Conditions{Down: true})
 	}
 }
 
@@ -178,7 +178,7 @@ func TestMemberRemoval(t *testing.T) {
 		if r := out.told(); r.Node != out.id() || len(out.Peers().Peers) > 0 {
 			t.Errorf("%+v, %+v", r, out.Peers())
 		}
-		g.links(tunneltest.Conditions{})
+		g.links(simnet.Conditions{})
 		away.again()
 		g.pass(10 * time.Second)
 		if len(out.Peers().Peers) > 0 {
@@ -241,7 +241,7 @@ func TestMemberNewSecret(t *testing.T) {
 				g.full(5 * time.Second)
 				a, away, out := g.fellows[0], g.fellows[6], g.fellows[7]
 				away.stop()
-				g.links(tunneltest.Conditions{Delay: 20 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.2})
+				g.links(simnet.Conditions{Delay: 20 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.2})
 				removal := g.authority.Remove(out.id(), g.wall()).Item()
 				secret := g.authority.NewSecret(2, [32]byte{2}).Item()
 				if how.lost {
@@ -259,7 +259,7 @@ func TestMemberNewSecret(t *testing.T) {
 				g.pass(time.Minute)
 				a.publish(g.authority.NewSecret(3, [32]byte{3}).Item())
 				g.pass(time.Minute)
-				g.links(tunneltest.Conditions{})
+				g.links(simnet.Conditions{})
 				away.again()
 				out.stop()
 				g.full(20 * time.Second)
@@ -317,7 +317,7 @@ func TestMemberRecordSpreads(t *testing.T) {
 		g.allMeet()
 		begin(g.fellows...)
 		g.full(5 * time.Second)
-		g.links(tunneltest.Conditions{Delay: 40 * time.Millisecond, Loss: 0.05})
+		g.links(simnet.Conditions{Delay: 40 * time.Millisecond, Loss: 0.05})
 		f := g.fellows[9]
 		t.Logf("spread after %v", g.spreads(f, netip.MustParseAddrPort("203.0.113.9:7")))
 	})
@@ -404,7 +404,7 @@ func TestMemberGate(t *testing.T) {
 				if !told {
 					g.loses(removal)
 				}
-				g.link(a.member, b.member).Set(tunneltest.Conditions{Delay: 50 * time.Millisecond})
+				g.link(a.member, b.member).Set(simnet.Conditions{Delay: 50 * time.Millisecond})
 				b.again()
 				g.within(3*time.Second, "the session", func() bool { return a.direct(b) && b.direct(a) })
 				began := time.Now()
@@ -498,7 +498,7 @@ func TestMemberKeepalive(t *testing.T) {
 	simulateGuild(t, 12, 2, func(g *guild) {
 		a, b := g.fellows[0], g.fellows[1]
 		b.meets(a)
-		g.link(a.member, b.member).Set(tunneltest.Conditions{Delay: 30 * time.Millisecond})
+		g.link(a.member, b.member).Set(simnet.Conditions{Delay: 30 * time.Millisecond})
 		begin(a, b)
 		g.full(3 * time.Second)
 		g.pass(25 * time.Second)
@@ -534,7 +534,7 @@ func TestMemberKeepalive(t *testing.T) {
 func TestMembersEnd(t *testing.T) {
 	simulateGuild(t, 13, 5, func(g *guild) {
 		g.allMeet()
-		g.links(tunneltest.Conditions{Delay: 10 * time.Millisecond})
+		g.links(simnet.Conditions{Delay: 10 * time.Millisecond})
 		for after := time.Duration(0); after < 200*time.Millisecond; after += 17 * time.Millisecond {
 			for _, f := range g.fellows {
 				f.options.Mesh.Epoch++

@@ -8,7 +8,7 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tundev/tundevtest"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // patternAt is what every flow has at a place, so that a byte that is not where it belongs shows.
@@ -141,22 +141,22 @@ func (s *sink) segment(f ether.Frame, ip ether.IP) {
 func TestBadLinks(t *testing.T) {
 	const ms = time.Millisecond
 	for name, c := range map[string]struct {
-		link  tunneltest.Conditions
+		link  simnet.Conditions
 		super float64 // least share of the bytes of super-frames
 		small float64 // of small frames
 	}{
-		"perfect":     {tunneltest.Conditions{}, 1, 1},
-		"loss 1 %":    {tunneltest.Conditions{Delay: 5 * ms, Loss: 0.01}, 0.97, 0.96},
-		"loss 5 %":    {tunneltest.Conditions{Delay: 5 * ms, Loss: 0.05}, 0.92, 0.9},
-		"loss 20 %":   {tunneltest.Conditions{Delay: 5 * ms, Loss: 0.2}, 0.7, 0.7},
-		"duplication": {tunneltest.Conditions{Delay: 5 * ms, Jitter: 3 * ms, Duplicate: 0.3}, 1, 1},
-		"reordering":  {tunneltest.Conditions{Delay: 5 * ms, Jitter: 15 * ms}, 0.999, 1},
-		"corruption":  {tunneltest.Conditions{Delay: 5 * ms, Corrupt: 0.02}, 0.94, 0.95},
-		"all of it": {tunneltest.Conditions{
+		"perfect":     {simnet.Conditions{}, 1, 1},
+		"loss 1 %":    {simnet.Conditions{Delay: 5 * ms, Loss: 0.01}, 0.97, 0.96},
+		"loss 5 %":    {simnet.Conditions{Delay: 5 * ms, Loss: 0.05}, 0.92, 0.9},
+		"loss 20 %":   {simnet.Conditions{Delay: 5 * ms, Loss: 0.2}, 0.7, 0.7},
+		"duplication": {simnet.Conditions{Delay: 5 * ms, Jitter: 3 * ms, Duplicate: 0.3}, 1, 1},
+		"reordering":  {simnet.Conditions{Delay: 5 * ms, Jitter: 15 * ms}, 0.999, 1},
+		"corruption":  {simnet.Conditions{Delay: 5 * ms, Corrupt: 0.02}, 0.94, 0.95},
+		"all of it": {simnet.Conditions{
 			Delay: 5 * ms, Jitter: 10 * ms, Loss: 0.03, Duplicate: 0.1, Corrupt: 0.02,
 		}, 0.9, 0.9},
-		"a narrow path":  {tunneltest.Conditions{Delay: 5 * ms, Loss: 0.01, MTU: 700}, 0.97, 0.96},
-		"a distant path": {tunneltest.Conditions{Delay: 300 * ms, Jitter: 5 * ms, Loss: 0.01}, 0.97, 0.96},
+		"a narrow path":  {simnet.Conditions{Delay: 5 * ms, Loss: 0.01, MTU: 700}, 0.97, 0.96},
+		"a distant path": {simnet.Conditions{Delay: 300 * ms, Jitter: 5 * ms, Loss: 0.01}, 0.97, 0.96},
 	} {
 		for kind, plain := range map[string]bool{"": false, ", no offloads": true} {
 			t.Run(name+kind, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // Nodes behind NATs, and one that everybody reaches:
@@ -19,7 +19,7 @@ import (
 // A site is a member behind a NAT of its own.
 type site struct {
 	*member
-	nat *tunneltest.NAT
+	nat *simnet.NAT
 }
 
 // finds has the member look for ways as it does in the field.
@@ -37,10 +37,10 @@ func (m *member) finds() *member {
 }
 
 // site makes a member behind a NAT. It does not run yet.
-func (w *world) site(kind tunneltest.NATKind) *site {
+func (w *world) site(kind simnet.NATKind) *site {
 	i := byte(len(w.members) + 1)
 	outside, inside := netip.AddrFrom4([4]byte{198, 51, 100, i}), netip.AddrFrom4([4]byte{192, 168, i, 10})
-	if kind == tunneltest.Open || kind == tunneltest.Firewall {
+	if kind == simnet.Open || kind == simnet.Firewall {
 		outside, inside = netip.AddrFrom4([4]byte{203, 0, 113, i}), netip.AddrFrom4([4]byte{198, 51, 100, i})
 	}
 	nat := w.net.NAT(kind, outside)
@@ -52,7 +52,7 @@ func (w *world) site(kind tunneltest.NATKind) *site {
 
 // introduce makes a pub that relays, and two sites that know it and each other's keys alone, and another
 // public node, so that two see where they are.
-func (w *world) introduce(a, b tunneltest.NATKind) (pub *member, x, y *site) {
+func (w *world) introduce(a, b simnet.NATKind) (pub *member, x, y *site) {
 	pub, second := w.add().finds(), w.add().finds()
 	x, y = w.site(a), w.site(b)
 	acquaint(pub, x.member, y.member)
@@ -93,7 +93,7 @@ func (m *member) relayed(to *member) bool { return m.peer(to).State.Relayed() }
 // TestRelayed has two nodes that cannot reach each other talk through one that both reach.
 func TestRelayed(t *testing.T) {
 	simulate(t, 40, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.SymmetricRandom, tunneltest.SymmetricRandom)
+		pub, a, b := w.introduce(simnet.SymmetricRandom, simnet.SymmetricRandom)
 		start(pub, a.member, b.member)
 		took := w.talk(a.member, b.member, 3*time.Second)
 		t.Logf("first word after %v", took)
@@ -110,10 +110,10 @@ func TestRelayed(t *testing.T) {
 
 // TestPunch tries every pair of NATs.
 func TestPunch(t *testing.T) {
-	kinds := []tunneltest.NATKind{
-		tunneltest.Open, tunneltest.Firewall, tunneltest.FullCone, tunneltest.AddressRestricted,
-		tunneltest.PortRestricted, tunneltest.PortRestrictedStrays, tunneltest.PortHash,
-		tunneltest.SymmetricSequential, tunneltest.SymmetricRandom,
+	kinds := []simnet.NATKind{
+		simnet.Open, simnet.Firewall, simnet.FullCone, simnet.AddressRestricted,
+		simnet.PortRestricted, simnet.PortRestrictedStrays, simnet.PortHash,
+		simnet.SymmetricSequential, simnet.SymmetricRandom,
 	}
 	for i, x := range kinds {
 		for _, y := range kinds[i:] {
@@ -122,8 +122,8 @@ func TestPunch(t *testing.T) {
 					pub, a, b := w.introduce(x, y)
 					start(pub, a.member, b.member)
 					first := w.talk(a.member, b.member, 3*time.Second)
-					if y == tunneltest.SymmetricRandom && x != tunneltest.Open && x != tunneltest.FullCone &&
-						x != tunneltest.AddressRestricted {
+					if y == simnet.SymmetricRandom && x != simnet.Open && x != simnet.FullCone &&
+						x != simnet.AddressRestricted {
 						w.pass(time.Minute)
 						if !a.relayed(b.member) || !b.relayed(a.member) {
 							t.Errorf("%s and %s", a.peer(b.member).State, b.peer(a.member).State)

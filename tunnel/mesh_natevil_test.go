@@ -12,7 +12,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/nat"
 	"github.com/vxmesh/vxmesh/tunnel/session"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
@@ -56,7 +56,7 @@ func TestForgedReflection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, 50, func(w *world) {
-				pub, a, b := w.add().finds(), w.site(tunneltest.FullCone), w.site(tunneltest.SymmetricRandom)
+				pub, a, b := w.add().finds(), w.site(simnet.FullCone), w.site(simnet.SymmetricRandom)
 				acquaint(pub, a.member, b.member) // one that tells where they are is too few
 				a.options.Mesh.STUN = []string{"stun"}
 				a.options.Lookup = func(context.Context, []string) ([]netip.AddrPort, error) {
@@ -230,7 +230,7 @@ func TestAnswersOfNobody(t *testing.T) {
 // TestReplaysAmongRelays replays all that two nodes behind NATs and their relay send, from elsewhere.
 func TestReplaysAmongRelays(t *testing.T) {
 	simulate(t, 54, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.SymmetricRandom, tunneltest.FullCone)
+		pub, a, b := w.introduce(simnet.SymmetricRandom, simnet.FullCone)
 		var seen [][2]any
 		lured := 0
 		w.tapping(func(_, to netip.AddrPort, d []byte) bool {
@@ -581,7 +581,7 @@ var tricks = map[string]struct {
 // plays itself, and a real one.
 func (w *world) twoRelays() (of, second *member, a, b *site) {
 	of, second = w.add(), w.add().finds()
-	a, b = w.site(tunneltest.SymmetricRandom), w.site(tunneltest.SymmetricRandom)
+	a, b = w.site(simnet.SymmetricRandom), w.site(simnet.SymmetricRandom)
 	acquaint(of, a.member, b.member)
 	for _, s := range []*site{a, b} {
 		s.knows(second)
@@ -590,7 +590,7 @@ func (w *world) twoRelays() (of, second *member, a, b *site) {
 		second.calledBy(s.member)
 	}
 	second.options.Relay.Serve = true
-	w.net.Link(a.host, second.host).Set(tunneltest.Conditions{Delay: 30 * time.Millisecond})
+	w.net.Link(a.host, second.host).Set(simnet.Conditions{Delay: 30 * time.Millisecond})
 	return of, second, a, b
 }
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // Nodes behind NATs at random, to which things happen at random. Two on the internet itself relay:
@@ -29,7 +29,7 @@ type town struct {
 	rnd      *rand.Rand
 	relays   []*member
 	nodes    []*resident
-	carriers []*tunneltest.NAT
+	carriers []*simnet.NAT
 	story    []string // what happened
 	number   byte     // of outside addresses that were given
 	happened bool     // anything
@@ -38,21 +38,21 @@ type town struct {
 // A resident is a node behind NATs.
 type resident struct {
 	*member
-	nat, carrier *tunneltest.NAT // carrier is nil where there is none
-	home         int             // the same for two in one LAN
+	nat, carrier *simnet.NAT // carrier is nil where there is none
+	home         int         // the same for two in one LAN
 }
 
 // natKinds are those that something gets through.
-var natKinds = []tunneltest.NATKind{
-	tunneltest.FullCone, tunneltest.AddressRestricted, tunneltest.PortRestricted,
-	tunneltest.PortRestrictedStrays, tunneltest.PortHash, tunneltest.SymmetricSequential,
-	tunneltest.SymmetricRandom,
+var natKinds = []simnet.NATKind{
+	simnet.FullCone, simnet.AddressRestricted, simnet.PortRestricted,
+	simnet.PortRestrictedStrays, simnet.PortHash, simnet.SymmetricSequential,
+	simnet.SymmetricRandom,
 }
 
 // chance is true once in n times.
 func (tw *town) chance(n int) bool { return tw.rnd.IntN(n) == 0 }
 
-func (tw *town) kind() tunneltest.NATKind { return natKinds[tw.rnd.IntN(len(natKinds))] }
+func (tw *town) kind() simnet.NATKind { return natKinds[tw.rnd.IntN(len(natKinds))] }
 
 // outside is an address on the internet that nobody had.
 func (tw *town) outside() netip.Addr {
@@ -109,7 +109,7 @@ func (tw *town) build(home int) {
 		n.nat = tw.net.NAT(kind, tw.outside())
 		tw.tell("home %d: %s", home, kind)
 	}
-	n.nat.SetOut(tunneltest.Conditions{
+	n.nat.SetOut(simnet.Conditions{
 		Delay: time.Duration(tw.rnd.IntN(30)) * time.Millisecond, Jitter: time.Duration(tw.rnd.IntN(3)) * time.Millisecond,
 		Loss: 0.01 * float64(tw.rnd.IntN(3)),
 	})
@@ -209,16 +209,16 @@ func (tw *town) busy(d time.Duration) {
 // happened: then the relays' packets were strays as well. What opens a NAT dies before a carrier's.
 func (n *resident) easy(happened bool) (steady, lets bool) {
 	steady, lets = true, true
-	for _, r := range []*tunneltest.NAT{n.nat, n.carrier} {
+	for _, r := range []*simnet.NAT{n.nat, n.carrier} {
 		if r == nil {
 			continue
 		}
 		switch r.Kind() {
-		case tunneltest.SymmetricRandom, tunneltest.SymmetricSequential:
+		case simnet.SymmetricRandom, simnet.SymmetricSequential:
 			steady, lets = false, false
-		case tunneltest.PortRestrictedStrays:
+		case simnet.PortRestrictedStrays:
 			steady, lets = steady && !happened && r != n.carrier, false
-		case tunneltest.FullCone, tunneltest.AddressRestricted:
+		case simnet.FullCone, simnet.AddressRestricted:
 		default:
 			lets = false
 		}
@@ -314,7 +314,7 @@ func (tw *town) live() []string {
 	tw.tell("the dust settles")
 	tw.busy(100 * time.Second)
 	for _, n := range tw.nodes {
-		n.nat.SetOut(tunneltest.Conditions{Delay: 10 * time.Millisecond})
+		n.nat.SetOut(simnet.Conditions{Delay: 10 * time.Millisecond})
 	}
 	tw.busy(130 * time.Second)
 	return tw.check()

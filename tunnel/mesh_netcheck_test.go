@@ -10,7 +10,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // netcheck is what the member finds out within 3 seconds.
@@ -27,25 +27,25 @@ func (m *member) netcheck() control.Netcheck {
 // TestNetcheckClasses has a node with two public peers say what NAT it is behind.
 func TestNetcheckClasses(t *testing.T) {
 	for _, tt := range []struct {
-		kind    tunneltest.NATKind
+		kind    simnet.NATKind
 		mapping control.NetMapping
 		kept    bool
 		class   control.NetClass
 	}{
-		{tunneltest.Firewall, control.MappingNone, true, control.ClassEasy},
-		{tunneltest.FullCone, control.MappingIndependent, true, control.ClassEasy}, // who gets in was not tested
-		{tunneltest.PortRestricted, control.MappingIndependent, true, control.ClassEasy},
-		{tunneltest.PortHash, control.MappingIndependent, false, control.ClassEasy},
-		{tunneltest.SymmetricSequential, control.MappingVaries, false, control.ClassEasy},
-		{tunneltest.SymmetricRandom, control.MappingVaries, false, control.ClassHard},
+		{simnet.Firewall, control.MappingNone, true, control.ClassEasy},
+		{simnet.FullCone, control.MappingIndependent, true, control.ClassEasy}, // who gets in was not tested
+		{simnet.PortRestricted, control.MappingIndependent, true, control.ClassEasy},
+		{simnet.PortHash, control.MappingIndependent, false, control.ClassEasy},
+		{simnet.SymmetricSequential, control.MappingVaries, false, control.ClassEasy},
+		{simnet.SymmetricRandom, control.MappingVaries, false, control.ClassHard},
 	} {
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			simulate(t, 50, func(w *world) {
-				pub, a, b := w.introduce(tt.kind, tunneltest.SymmetricRandom)
+				pub, a, b := w.introduce(tt.kind, simnet.SymmetricRandom)
 				start(pub, a.member, b.member)
 				w.talk(a.member, b.member, 3*time.Second)
 				w.pass(10 * time.Second)
-				if tt.kind == tunneltest.SymmetricRandom {
+				if tt.kind == simnet.SymmetricRandom {
 					w.within(5*time.Second, "nothing more is tried", func() bool {
 						return a.peer(b.member).State == control.PeerRelayed
 					})
@@ -55,7 +55,7 @@ func TestNetcheckClasses(t *testing.T) {
 				if n.UDP != control.Yes || !n.Node || f.Mapping != tt.mapping || f.PortKept != tt.kept || f.Class != tt.class {
 					t.Errorf("%+v", n)
 				}
-				if (tt.kind == tunneltest.SymmetricSequential) != (f.Step == 1) {
+				if (tt.kind == simnet.SymmetricSequential) != (f.Step == 1) {
 					t.Errorf("step %d", f.Step)
 				}
 				if want := a.nat.Addr().String(); tt.mapping != control.MappingNone &&
@@ -65,7 +65,7 @@ func TestNetcheckClasses(t *testing.T) {
 				if len(n.Reflectors) < 2 || n.STUN != control.STUNOff || len(n.Relays) != 1 || n.Relays[0].Name != pub.name {
 					t.Errorf("%+v", n)
 				}
-				if tt.kind == tunneltest.SymmetricRandom {
+				if tt.kind == simnet.SymmetricRandom {
 					wantRelayed(t, n, pub, b.member)
 				}
 			})
@@ -86,7 +86,7 @@ func wantRelayed(t *testing.T, n control.Netcheck, pub, to *member) {
 // TestNetcheckBlocked has a node find out that nothing gets out, and one that knows nobody that it cannot.
 func TestNetcheckBlocked(t *testing.T) {
 	simulate(t, 51, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.Blocked, tunneltest.Open)
+		pub, a, b := w.introduce(simnet.Blocked, simnet.Open)
 		start(pub, a.member, b.member)
 		w.pass(3 * time.Second)
 		if n := a.netcheck(); n.UDP != control.No || n.IPv4.UDP != control.No || n.IPv4.Class != control.ClassUnknown {
@@ -103,7 +103,7 @@ func TestNetcheckBlocked(t *testing.T) {
 // TestNetcheckReachable has strangers get in at a public node, which its peers' calls show.
 func TestNetcheckReachable(t *testing.T) {
 	simulate(t, 52, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.PortRestricted, tunneltest.PortRestricted)
+		pub, a, b := w.introduce(simnet.PortRestricted, simnet.PortRestricted)
 		start(pub, a.member, b.member)
 		w.talk(a.member, b.member, 3*time.Second)
 		w.pass(3 * time.Second)
@@ -117,7 +117,7 @@ func TestNetcheckReachable(t *testing.T) {
 // TestNetcheckAlone tests without a node: from the node's port if it is free.
 func TestNetcheckAlone(t *testing.T) {
 	simulate(t, 53, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.PortRestricted, tunneltest.PortRestricted)
+		pub, a, b := w.introduce(simnet.PortRestricted, simnet.PortRestricted)
 		start(pub)
 		_ = b
 		n := tunnel.Netcheck(w.t.Context(), a.options)
@@ -144,7 +144,7 @@ func (m *member) pingPaths(r control.PingRequest) (control.PingPaths, error) {
 // TestPingPaths pings every way, of which one is lost.
 func TestPingPaths(t *testing.T) {
 	simulate(t, 54, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.PortRestricted, tunneltest.PortRestricted)
+		pub, a, b := w.introduce(simnet.PortRestricted, simnet.PortRestricted)
 		start(pub, a.member, b.member)
 		w.talk(a.member, b.member, 3*time.Second)
 		w.pass(10 * time.Second)

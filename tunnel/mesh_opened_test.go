@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/nat/portmap"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 const openedPort = 31877
@@ -38,7 +38,7 @@ func (w *world) busily(a, b *member, d time.Duration) {
 // seldom, until it does.
 func TestOpened(t *testing.T) {
 	simulate(t, 90, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.PortRestricted, tunneltest.SymmetricRandom)
+		pub, a, b := w.introduce(simnet.PortRestricted, simnet.SymmetricRandom)
 		start(pub, a.member, b.member)
 		w.busily(a.member, b.member, 20*time.Second)
 		_, reopened := a.opens(false)
@@ -69,15 +69,15 @@ func TestOpened(t *testing.T) {
 // TestNoWitness: the port says nothing of these, nor these of the port.
 func TestNoWitness(t *testing.T) {
 	for name, c := range map[string]struct {
-		other   tunneltest.NATKind
+		other   simnet.NATKind
 		outside string // "" for the router's own
 	}{
-		"a direct way without it": {tunneltest.PortRestricted, ""},
-		"behind another router":   {tunneltest.SymmetricRandom, "100.64.1.2:31877"},
+		"a direct way without it": {simnet.PortRestricted, ""},
+		"behind another router":   {simnet.SymmetricRandom, "100.64.1.2:31877"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, 91, func(w *world) {
-				pub, a, b := w.introduce(tunneltest.PortRestricted, c.other)
+				pub, a, b := w.introduce(simnet.PortRestricted, c.other)
 				start(pub, a.member, b.member)
 				_, reopened := a.opens(false)
 				if c.outside != "" {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -30,7 +30,7 @@ func TestAddressChanges(t *testing.T) {
 func (w *world) moves(m, other *member) {
 	w.t.Helper()
 	const delay = 50 * time.Millisecond
-	w.link(m, other).Set(tunneltest.Conditions{Delay: delay})
+	w.link(m, other).Set(simnet.Conditions{Delay: delay})
 	start(m, other)
 	w.talk(m, other, 3*time.Second)
 	w.pass(5 * time.Second)
@@ -116,7 +116,7 @@ func TestReplaysMoveNothing(t *testing.T) {
 func TestRacerMovesNothing(t *testing.T) {
 	simulate(t, 13, func(w *world) {
 		a, b := w.pair()
-		w.link(a, b).Set(tunneltest.Conditions{Delay: 20 * time.Millisecond})
+		w.link(a, b).Set(simnet.Conditions{Delay: 20 * time.Millisecond})
 		start(a, b)
 		w.talk(a, b, 3*time.Second)
 		w.pass(5 * time.Second)
@@ -166,7 +166,7 @@ func TestPathMTU(t *testing.T) {
 			t.Run(fmt.Sprint(mtu, refuses), func(t *testing.T) {
 				simulate(t, 14, func(w *world) {
 					a, b := w.pair()
-					w.link(a, b).Set(tunneltest.Conditions{
+					w.link(a, b).Set(simnet.Conditions{
 						Delay: 10 * time.Millisecond, MTU: mtu, Refuses: refuses,
 					})
 					start(a, b)
@@ -213,11 +213,11 @@ func TestBlackHole(t *testing.T) {
 			simulate(t, 15, func(w *world) {
 				a, b := w.pair()
 				const delay = 10 * time.Millisecond
-				w.link(a, b).Set(tunneltest.Conditions{Delay: delay})
+				w.link(a, b).Set(simnet.Conditions{Delay: delay})
 				start(a, b)
 				w.talk(a, b, 3*time.Second)
 				w.pass(30 * time.Second)
-				w.link(a, b).Set(tunneltest.Conditions{Delay: delay, MTU: narrow})
+				w.link(a, b).Set(simnet.Conditions{Delay: delay, MTU: narrow})
 				began := time.Now()
 				body := string(make([]byte, 1480))
 				for b.bodies() == nil {
@@ -232,7 +232,7 @@ func TestBlackHole(t *testing.T) {
 				if got := a.pathMTU(b); got > narrow || got < narrow-16 {
 					t.Errorf("the path's MTU is %d", got)
 				}
-				w.link(a, b).Set(tunneltest.Conditions{Delay: delay})
+				w.link(a, b).Set(simnet.Conditions{Delay: delay})
 				t.Logf("wide again after %v", w.within(11*time.Minute, "wide again", func() bool {
 					return a.pathMTU(b) == 1500
 				}))

@@ -4,14 +4,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // TestStuckNAT has a NAT keep a flow wrong that began while it was starting: nothing comes back until it
 // is sent from another port.
 func TestStuckNAT(t *testing.T) {
 	simulate(t, 50, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.PortRestricted, tunneltest.FullCone)
+		pub, a, b := w.introduce(simnet.PortRestricted, simnet.FullCone)
 		a.options.Mesh.Rebind = true
 		start(pub, a.member, b.member)
 		w.talk(a.member, b.member, 3*time.Second)

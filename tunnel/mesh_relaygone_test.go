@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // forgets has the member's config name a peer no more, while it runs.
@@ -31,7 +31,7 @@ func TestRelayGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, 77, func(w *world) {
 				first, second := w.add().finds(), w.add().finds()
-				a, b := w.site(tunneltest.SymmetricRandom).member, w.site(tunneltest.SymmetricRandom).member
+				a, b := w.site(simnet.SymmetricRandom).member, w.site(simnet.SymmetricRandom).member
 				acquaint(first, a, b)
 				for _, m := range []*member{a, b} {
 					m.knows(second)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -15,12 +15,12 @@ import (
 // by: it says so, seldom, and that is no reason to change the way.
 func TestRelayLimit(t *testing.T) {
 	simulate(t, 92, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.SymmetricRandom, tunneltest.SymmetricRandom)
+		pub, a, b := w.introduce(simnet.SymmetricRandom, simnet.SymmetricRandom)
 		second := w.members[1]
 		for _, s := range []*site{a, b} {
 			s.options.Mesh.Peers[len(s.options.Mesh.Peers)-1].Relay = true
 		}
-		w.net.Link(a.host, second.host).Set(tunneltest.Conditions{Delay: 30 * time.Millisecond})
+		w.net.Link(a.host, second.host).Set(simnet.Conditions{Delay: 30 * time.Millisecond})
 		pub.options.Relay = tunnel.RelayOptions{Serve: true, Limit: 600_000}
 		start(pub, a.member, b.member)
 		w.talk(a.member, b.member, 10*time.Second)

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"github.com/vxmesh/vxmesh/tunnel"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // TestNoRelay has a node want nobody between: nothing reaches it through a relay, until a reload lets it.
 func TestNoRelay(t *testing.T) {
 	simulate(t, 43, func(w *world) {
-		pub, a, b := w.introduce(tunneltest.SymmetricRandom, tunneltest.SymmetricRandom)
+		pub, a, b := w.introduce(simnet.SymmetricRandom, simnet.SymmetricRandom)
 		b.options.Relay = tunnel.RelayOptions{}
 		start(pub, a.member, b.member)
 		for range 20 {

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
 
@@ -18,7 +18,7 @@ func TestBothStartAtOnce(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			simulate(t, seed, func(w *world) {
 				a, b := w.pair()
-				w.link(a, b).Set(tunneltest.Conditions{
+				w.link(a, b).Set(simnet.Conditions{
 					Delay:  time.Duration(seed%5) * 7 * time.Millisecond,
 					Jitter: time.Duration(seed%3) * 20 * time.Millisecond,
 					Loss:   float64(seed%4) * 0.05,
@@ -35,7 +35,7 @@ func TestBothStartAtOnce(t *testing.T) {
 // oneSession wants everything to arrive over a perfect link, in one session that stays.
 func (w *world) oneSession(a, b *member) {
 	w.t.Helper()
-	w.link(a, b).Set(tunneltest.Conditions{})
+	w.link(a, b).Set(simnet.Conditions{})
 	w.pass(time.Second)
 	a.bodies()
 	b.bodies()
@@ -87,7 +87,7 @@ func TestFullMesh(t *testing.T) {
 			for _, other := range w.members[i+1:] {
 				m.knows(other)
 				other.knows(m)
-				w.link(m, other).Set(tunneltest.Conditions{Delay: 20 * time.Millisecond})
+				w.link(m, other).Set(simnet.Conditions{Delay: 20 * time.Millisecond})
 			}
 		}
 		start(w.members...)
@@ -123,12 +123,12 @@ func (w *world) everybodyHears() {
 // TestRekeyUnderTraffic replaces keys for ten minutes and loses nothing by it.
 func TestRekeyUnderTraffic(t *testing.T) {
 	for name, c := range map[string]struct {
-		conditions tunneltest.Conditions
+		conditions simnet.Conditions
 		least      float64 // of the frames that arrive
 	}{
-		"perfect": {tunneltest.Conditions{}, 1},
-		"distant": {tunneltest.Conditions{Delay: 80 * time.Millisecond, Jitter: 40 * time.Millisecond}, 1},
-		"lossy":   {tunneltest.Conditions{Delay: 10 * time.Millisecond, Loss: 0.2}, 0.78},
+		"perfect": {simnet.Conditions{}, 1},
+		"distant": {simnet.Conditions{Delay: 80 * time.Millisecond, Jitter: 40 * time.Millisecond}, 1},
+		"lossy":   {simnet.Conditions{Delay: 10 * time.Millisecond, Loss: 0.2}, 0.78},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, 2, func(w *world) {

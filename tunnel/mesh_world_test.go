@@ -21,7 +21,7 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/session"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // Whole nodes on an internet in memory, in a time that passes only when nobody has anything to do:
@@ -35,7 +35,7 @@ import (
 // A world is the internet of one test and its members.
 type world struct {
 	t       *testing.T
-	net     *tunneltest.Internet
+	net     *simnet.Internet
 	seed    uint64
 	origin  time.Time
 	members []*member
@@ -50,7 +50,7 @@ func simulate(t *testing.T, seed uint64, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
-			t: t, net: tunneltest.New(seed), seed: seed, origin: time.Now(),
+			t: t, net: simnet.New(seed), seed: seed, origin: time.Now(),
 			silent: make(map[netip.Addr]bool),
 		}
 		w.net.Tap(w.tap)
@@ -94,7 +94,7 @@ type member struct {
 	w       *world
 	i       int
 	name    string
-	host    *tunneltest.Host
+	host    *simnet.Host
 	addr    netip.AddrPort
 	options tunnel.Options
 	device  *tundevtest.Device
@@ -133,7 +133,7 @@ func (w *world) add() *member {
 }
 
 // addOn makes a member on a host of its own, which listens at an address.
-func (w *world) addOn(host *tunneltest.Host, addr netip.AddrPort) *member {
+func (w *world) addOn(host *simnet.Host, addr netip.AddrPort) *member {
 	i := len(w.members) + 1
 	m := &member{w: w, i: i, name: fmt.Sprintf("m%d", i), addr: addr, host: host, log: new(recorder)}
 	m.events = new(control.Hub)
@@ -193,7 +193,7 @@ func (w *world) pair() (a, b *member) {
 }
 
 // link is the way between two members.
-func (w *world) link(a, b *member) *tunneltest.Link { return w.net.Link(a.host, b.host) }
+func (w *world) link(a, b *member) *simnet.Link { return w.net.Link(a.host, b.host) }
 
 // open makes the member's device; tests that want another kind set OpenDevice.
 func (m *member) open(o tundev.Options) (tundev.Device, error) {

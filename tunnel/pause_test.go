@@ -10,7 +10,7 @@ import (
 	"github.com/vxmesh/vxmesh/tunnel"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
 
 // entriesBehind counts what is learned behind a peer.
@@ -209,7 +209,7 @@ func TestPauseOfAFellow(t *testing.T) {
 func TestReconnectIsHarmless(t *testing.T) {
 	simulate(t, 404, func(w *world) {
 		a, b := w.pair()
-		w.link(a, b).Set(tunneltest.Conditions{Delay: 20 * time.Millisecond})
+		w.link(a, b).Set(simnet.Conditions{Delay: 20 * time.Millisecond})
 		start(a, b)
 		w.talk(a, b, 3*time.Second)
 		w.pass(5 * time.Second)

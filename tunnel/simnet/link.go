@@ -1,4 +1,4 @@
-package tunneltest
+package simnet
 
 import (
 	"math/rand/v2"
@@ -63,7 +63,7 @@ func (l *Link) from(h *Host) *direction {
 	case l.b:
 		return l.i.direction(l.b, l.a)
 	}
-	panic("tunneltest: the host is not at this link")
+	panic("simnet: the host is not at this link")
 }
 
 // A direction is one way of a link.

@@ -1,4 +1,4 @@
-package tunneltest_test
+package simnet_test
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 )
 
 // kinds are all that let UDP through.
-var kinds = []tunneltest.NATKind{
-	tunneltest.Open, tunneltest.Firewall, tunneltest.FullCone, tunneltest.AddressRestricted,
-	tunneltest.PortRestricted, tunneltest.PortRestrictedStrays, tunneltest.PortHash,
-	tunneltest.SymmetricSequential, tunneltest.SymmetricRandom,
+var kinds = []simnet.NATKind{
+	simnet.Open, simnet.Firewall, simnet.FullCone, simnet.AddressRestricted,
+	simnet.PortRestricted, simnet.PortRestrictedStrays, simnet.PortHash,
+	simnet.SymmetricSequential, simnet.SymmetricRandom,
 }
 
 var (
@@ -28,8 +28,8 @@ var (
 // A scene is an internet with a server that has two addresses and two ports.
 type scene struct {
 	t      *testing.T
-	net    *tunneltest.Internet
-	server *tunneltest.Host
+	net    *simnet.Internet
+	server *simnet.Host
 	ports  [2]*end
 	nats   byte
 }
@@ -39,14 +39,14 @@ type end struct {
 	t *testing.T
 	udp.Conn
 	reader udp.Reader
-	host   *tunneltest.Host
+	host   *simnet.Host
 }
 
 // play runs f in a scene, in a time of its own.
 func play(t *testing.T, f func(s *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scene{t: t, net: tunneltest.New(1)}
+		s := &scene{t: t, net: simnet.New(1)}
 		defer s.net.Close()
 		s.server = s.net.Host(server1, server2)
 		s.ports = [2]*end{s.end(s.server, 3478), s.end(s.server, 3479)}
@@ -54,22 +54,22 @@ func play(t *testing.T, f func(s *scene)) {
 	})
 }
 
-func (s *scene) end(h *tunneltest.Host, port uint16) *end {
+func (s *scene) end(h *simnet.Host, port uint16) *end {
 	c := listen(s.t, h, netip.AddrPortFrom(any4, port), udp.Options{})
 	return &end{s.t, c, c.NewReader(), h}
 }
 
 // nat adds a NAT at the next of 203.0.113.101 and so on.
-func (s *scene) nat(kind tunneltest.NATKind) *tunneltest.NAT {
+func (s *scene) nat(kind simnet.NATKind) *simnet.NAT {
 	s.nats++
 	return s.net.NAT(kind, netip.AddrFrom4([4]byte{203, 0, 113, 100 + s.nats}))
 }
 
 // inside adds a host behind a NAT, with a socket on port 5000: 192.168.0.number, or a public address
 // where the NAT does not translate.
-func (s *scene) inside(n *tunneltest.NAT, number byte) *end {
+func (s *scene) inside(n *simnet.NAT, number byte) *end {
 	addr := netip.AddrFrom4([4]byte{192, 168, 0, number})
-	if n.Kind() == tunneltest.Open || n.Kind() == tunneltest.Firewall {
+	if n.Kind() == simnet.Open || n.Kind() == simnet.Firewall {
 		addr = netip.AddrFrom4([4]byte{198, 51, 100, 16*s.nats + number})
 	}
 	return s.end(n.Host(addr), 5000)
@@ -114,16 +114,16 @@ func (s *scene) at(e *end, server netip.Addr, port int) netip.AddrPort {
 func TestNATKinds(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kinds {
-		want := map[tunneltest.NATKind]string{
-			tunneltest.Open:                 "inside address, strangers",
-			tunneltest.Firewall:             "inside address, port",
-			tunneltest.FullCone:             "one port, kept, strangers",
-			tunneltest.AddressRestricted:    "one port, kept, address",
-			tunneltest.PortRestricted:       "one port, kept, port",
-			tunneltest.PortRestrictedStrays: "one port, kept, port",
-			tunneltest.PortHash:             "one port, port",
-			tunneltest.SymmetricSequential:  "steps of one, port",
-			tunneltest.SymmetricRandom:      "any port, port",
+		want := map[simnet.NATKind]string{
+			simnet.Open:                 "inside address, strangers",
+			simnet.Firewall:             "inside address, port",
+			simnet.FullCone:             "one port, kept, strangers",
+			simnet.AddressRestricted:    "one port, kept, address",
+			simnet.PortRestricted:       "one port, kept, port",
+			simnet.PortRestrictedStrays: "one port, kept, port",
+			simnet.PortHash:             "one port, port",
+			simnet.SymmetricSequential:  "steps of one, port",
+			simnet.SymmetricRandom:      "any port, port",
 		}[kind]
 		play(t, func(s *scene) {
 			n := s.nat(kind)
@@ -155,7 +155,7 @@ func (s *scene) filtering(e *end) string {
 }
 
 // mapping is what outside ports an end is given.
-func (s *scene) mapping(n *tunneltest.NAT, e *end) string {
+func (s *scene) mapping(n *simnet.NAT, e *end) string {
 	a, b, c := s.at(e, server1, 0), s.at(e, server1, 1), s.at(e, server2, 0)
 	inside := netip.AddrPortFrom(e.host.Addrs()[0], 5000)
 	switch {
@@ -178,7 +178,7 @@ func (s *scene) mapping(n *tunneltest.NAT, e *end) string {
 func TestPunch(t *testing.T) {
 	t.Parallel()
 	symmetric := kinds[7:]
-	lenient := []tunneltest.NATKind{tunneltest.Open, tunneltest.FullCone, tunneltest.AddressRestricted}
+	lenient := []simnet.NATKind{simnet.Open, simnet.FullCone, simnet.AddressRestricted}
 	for _, ka := range kinds {
 		for _, kb := range kinds {
 			want := !slices.Contains(symmetric, ka) && !slices.Contains(symmetric, kb) ||
@@ -214,20 +214,20 @@ func (s *scene) punch(a, b *end, opener uint8) bool {
 // opener in time keeps it.
 func TestStray(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []tunneltest.NATKind{tunneltest.PortRestricted, tunneltest.PortRestrictedStrays} {
+	for _, kind := range []simnet.NATKind{simnet.PortRestricted, simnet.PortRestrictedStrays} {
 		play(t, func(s *scene) {
 			n := s.nat(kind)
 			e := s.inside(n, 10)
 			s.at(e, server1, 0)
 			s.ports[1].say(netip.AddrPortFrom(n.Addr(), 5000), 64, server1)
 			kept := s.at(e, server1, 1).Port() == 5000
-			if want := kind == tunneltest.PortRestricted; kept != want {
+			if want := kind == simnet.PortRestricted; kept != want {
 				t.Errorf("%s: kept %v, want %v", kind, kept, want)
 			}
 		})
 		play(t, func(s *scene) {
 			a, b := s.inside(s.nat(kind), 10), s.inside(s.nat(kind), 10)
-			want := kind == tunneltest.PortRestricted
+			want := kind == simnet.PortRestricted
 			if got := s.punch(a, b, 0); got != want {
 				t.Errorf("%s without opener: %v, want %v", kind, got, want)
 			}
@@ -240,9 +240,9 @@ func TestStray(t *testing.T) {
 func TestTTL(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		carrier := s.nat(tunneltest.FullCone)
-		home := carrier.NAT(tunneltest.FullCone, netip.MustParseAddr("100.64.0.1"))
-		e, other := s.inside(home, 10), s.inside(s.nat(tunneltest.FullCone), 10)
+		carrier := s.nat(simnet.FullCone)
+		home := carrier.NAT(simnet.FullCone, netip.MustParseAddr("100.64.0.1"))
+		e, other := s.inside(home, 10), s.inside(s.nat(simnet.FullCone), 10)
 		atOther := s.at(other, server1, 0)
 		for ttl, want := range map[uint8][3]int{
 			1: {0, 0, 0}, 2: {1, 0, 0}, 3: {1, 1, 0}, 4: {1, 1, 0}, 5: {1, 1, 1},
@@ -288,7 +288,7 @@ func TestNATTimeouts(t *testing.T) {
 		{0, 4, 29 * time.Second, true},
 	} {
 		play(t, func(s *scene) {
-			e := s.inside(s.nat(tunneltest.PortRestricted), 10)
+			e := s.inside(s.nat(simnet.PortRestricted), 10)
 			at := s.at(e, server1, 0)
 			for range c.answers {
 				s.ports[0].say(at, 64)
@@ -313,7 +313,7 @@ func TestNATTimeouts(t *testing.T) {
 func TestStrangersKeepNothing(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		n := s.nat(tunneltest.FullCone)
+		n := s.nat(simnet.FullCone)
 		n.SetTimeouts(10*time.Second, 20*time.Second)
 		e := s.inside(n, 10)
 		at := s.at(e, server1, 0)
@@ -335,7 +335,7 @@ func TestStrangersKeepNothing(t *testing.T) {
 func TestTwoInside(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		n := s.nat(tunneltest.PortRestricted)
+		n := s.nat(simnet.PortRestricted)
 		a, b := s.inside(n, 10), s.inside(n, 11)
 		first := s.at(a, server1, 0)
 		kept, moved := s.at(b, server2, 0), s.at(b, server1, 0)
@@ -355,10 +355,10 @@ func TestHairpin(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{false, true} {
 		play(t, func(s *scene) {
-			carrier := s.nat(tunneltest.AddressRestricted)
+			carrier := s.nat(simnet.AddressRestricted)
 			carrier.SetHairpin(on)
 			home := func(n byte) *end {
-				return s.inside(carrier.NAT(tunneltest.PortRestricted, netip.AddrFrom4([4]byte{100, 64, 0, n})), n)
+				return s.inside(carrier.NAT(simnet.PortRestricted, netip.AddrFrom4([4]byte{100, 64, 0, n})), n)
 			}
 			a, b := home(1), home(2)
 			if got := s.punch(a, b, 0); got != on {
@@ -381,39 +381,39 @@ func TestHairpin(t *testing.T) {
 func TestNATEvents(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		event    func(n *tunneltest.NAT, e *end)
+		event    func(n *simnet.NAT, e *end)
 		old, new bool
 	}{
-		"nothing": {func(*tunneltest.NAT, *end) {}, true, true},
-		"flush":   {func(n *tunneltest.NAT, _ *end) { n.Flush() }, false, true},
-		"reboot":  {func(n *tunneltest.NAT, _ *end) { n.Reboot(2 * time.Second) }, false, false},
-		"rebooted": {func(n *tunneltest.NAT, _ *end) {
+		"nothing": {func(*simnet.NAT, *end) {}, true, true},
+		"flush":   {func(n *simnet.NAT, _ *end) { n.Flush() }, false, true},
+		"reboot":  {func(n *simnet.NAT, _ *end) { n.Reboot(2 * time.Second) }, false, false},
+		"rebooted": {func(n *simnet.NAT, _ *end) {
 			n.Reboot(2 * time.Second)
 			time.Sleep(2 * time.Second)
 		}, false, true},
-		"new address": {func(n *tunneltest.NAT, _ *end) {
+		"new address": {func(n *simnet.NAT, _ *end) {
 			n.SetAddr(netip.MustParseAddr("203.0.113.9"))
 		}, false, true},
-		"blocked":  {func(n *tunneltest.NAT, _ *end) { n.SetKind(tunneltest.Blocked) }, false, false},
-		"in down":  {func(n *tunneltest.NAT, _ *end) { n.SetIn(tunneltest.Conditions{Down: true}) }, false, false},
-		"out down": {func(n *tunneltest.NAT, _ *end) { n.SetOut(tunneltest.Conditions{Down: true}) }, true, false},
-		"stuck":    {func(n *tunneltest.NAT, _ *end) { n.SetStuck(true) }, false, false},
-		"was stuck, and is kept so": {func(n *tunneltest.NAT, e *end) {
+		"blocked":  {func(n *simnet.NAT, _ *end) { n.SetKind(simnet.Blocked) }, false, false},
+		"in down":  {func(n *simnet.NAT, _ *end) { n.SetIn(simnet.Conditions{Down: true}) }, false, false},
+		"out down": {func(n *simnet.NAT, _ *end) { n.SetOut(simnet.Conditions{Down: true}) }, true, false},
+		"stuck":    {func(n *simnet.NAT, _ *end) { n.SetStuck(true) }, false, false},
+		"was stuck, and is kept so": {func(n *simnet.NAT, e *end) {
 			n.SetStuck(true)
 			e.say(netip.AddrPortFrom(server1, 3478), 64)
 			n.SetStuck(false)
 			time.Sleep(29 * time.Second)
 		}, false, false},
-		"was stuck": {func(n *tunneltest.NAT, e *end) {
+		"was stuck": {func(n *simnet.NAT, e *end) {
 			n.SetStuck(true)
 			e.say(netip.AddrPortFrom(server1, 3478), 64)
 			n.SetStuck(false)
 			time.Sleep(31 * time.Second)
 		}, false, true},
-		"host moved": {func(_ *tunneltest.NAT, e *end) { e.host.Move(nil, addrA) }, false, true},
+		"host moved": {func(_ *simnet.NAT, e *end) { e.host.Move(nil, addrA) }, false, true},
 	} {
 		play(t, func(s *scene) {
-			n := s.nat(tunneltest.PortRestricted)
+			n := s.nat(simnet.PortRestricted)
 			e := s.inside(n, 10)
 			old := s.at(e, server1, 0)
 			c.event(n, e)
@@ -436,12 +436,12 @@ func TestNATEvents(t *testing.T) {
 // inside sends of itself goes on as without.
 func TestForward(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []tunneltest.NATKind{tunneltest.PortRestricted, tunneltest.SymmetricRandom} {
+	for _, kind := range []simnet.NATKind{simnet.PortRestricted, simnet.SymmetricRandom} {
 		play(t, func(s *scene) { s.forward(s.nat(kind)) })
 	}
 }
 
-func (s *scene) forward(n *tunneltest.NAT) {
+func (s *scene) forward(n *simnet.NAT) {
 	e := s.inside(n, 10)
 	mapped := netip.AddrPortFrom(n.Addr(), 7000)
 	n.Forward(7000, netip.AddrPortFrom(e.host.Addrs()[0], 5000))
@@ -470,9 +470,9 @@ func (s *scene) forward(n *tunneltest.NAT) {
 // TestIPv6: nothing is translated, and only answers come in.
 func TestIPv6(t *testing.T) {
 	t.Parallel()
-	for _, kind := range append(kinds, tunneltest.Blocked) {
+	for _, kind := range append(kinds, simnet.Blocked) {
 		synctest.Test(t, func(t *testing.T) {
-			i := tunneltest.New(1)
+			i := simnet.New(1)
 			defer i.Close()
 			n := i.NAT(kind, netip.Addr{})
 			h, other := n.Host(addrA6), i.Host(addrB6)
@@ -489,9 +489,9 @@ func TestIPv6(t *testing.T) {
 			got := fmt.Sprint(exchange(b, a), exchange(a, b), exchange(b, a), exchange(stranger, a))
 			want := "false true true false"
 			switch kind {
-			case tunneltest.Open:
+			case simnet.Open:
 				want = "true true true true"
-			case tunneltest.Blocked:
+			case simnet.Blocked:
 				want = "false false false false"
 			}
 			if got != want {
@@ -505,7 +505,7 @@ func TestIPv6(t *testing.T) {
 func TestNoIPv4(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		n := s.net.NAT(tunneltest.PortRestricted, netip.Addr{})
+		n := s.net.NAT(simnet.PortRestricted, netip.Addr{})
 		s.inside(n, 10).say(netip.AddrPortFrom(server1, 3478), 64)
 		if got := s.ports[0].hear(); got != nil || n.Flows() != 0 {
 			t.Errorf("the server received from %v", got)
@@ -519,13 +519,13 @@ func TestNATConditions(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
 		const ms = time.Millisecond
-		na, nb := s.nat(tunneltest.PortRestricted), s.nat(tunneltest.PortRestricted)
+		na, nb := s.nat(simnet.PortRestricted), s.nat(simnet.PortRestricted)
 		a, b := s.inside(na, 10), s.inside(nb, 10)
 		atA, atB := s.at(a, server1, 0), s.at(b, server1, 0)
 		link := s.net.Link(a.host, b.host)
-		link.Set(tunneltest.Conditions{Delay: 10 * ms})
-		na.SetOut(tunneltest.Conditions{Delay: 20 * ms})
-		nb.SetIn(tunneltest.Conditions{Delay: 30 * ms})
+		link.Set(simnet.Conditions{Delay: 10 * ms})
+		na.SetOut(simnet.Conditions{Delay: 20 * ms})
+		nb.SetIn(simnet.Conditions{Delay: 30 * ms})
 		a.say(atB, 64)
 		time.Sleep(29 * ms)
 		b.say(atA, 64)
@@ -533,8 +533,8 @@ func TestNATConditions(t *testing.T) {
 		if len(got) != 1 || got[0].after != 31*ms || got[0].from != atA {
 			t.Errorf("received %+v, want one after 31 ms more", got)
 		}
-		na.SetOut(tunneltest.Conditions{})
-		link.SetFrom(a.host, tunneltest.Conditions{MTU: 1000, Refuses: true})
+		na.SetOut(simnet.Conditions{})
+		link.SetFrom(a.host, simnet.Conditions{MTU: 1000, Refuses: true})
 		if err := write(a.Conn, atB, string(make([]byte, 1000))); err == nil {
 			t.Error("the sender's system knew nothing of the link's MTU")
 		}
@@ -549,13 +549,13 @@ func TestNATConditions(t *testing.T) {
 func TestSameLAN(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		n, m := s.nat(tunneltest.Blocked), s.nat(tunneltest.FullCone)
+		n, m := s.nat(simnet.Blocked), s.nat(simnet.FullCone)
 		a, b, twin := s.inside(n, 10), s.inside(n, 11), s.inside(m, 11)
 		a.say(netip.MustParseAddrPort("192.168.0.11:5000"), 1)
 		if got := b.hear(); len(got) != 1 || got[0].Addr() != a.host.Addrs()[0] || twin.hear() != nil {
 			t.Errorf("received from %v", got)
 		}
-		outer := n.NAT(tunneltest.PortRestricted, netip.MustParseAddr("192.168.0.2"))
+		outer := n.NAT(simnet.PortRestricted, netip.MustParseAddr("192.168.0.2"))
 		c := s.end(outer.Host(netip.MustParseAddr("10.0.0.10")), 5000)
 		c.say(netip.MustParseAddrPort("192.168.0.11:5000"), 2)
 		if got := b.hear(); len(got) != 1 || got[0].Addr() != outer.Addr() {

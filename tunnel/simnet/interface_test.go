@@ -1,4 +1,4 @@
-package tunneltest_test
+package simnet_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 )
 
@@ -22,7 +22,7 @@ var (
 func TestInterfaces(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		wifi, lte := s.nat(tunneltest.PortRestricted), s.nat(tunneltest.PortRestricted)
+		wifi, lte := s.nat(simnet.PortRestricted), s.nat(simnet.PortRestricted)
 		near := s.end(lte.Host(netip.MustParseAddr("10.0.0.30")), 5000)
 		e := s.end(wifi.Host(inside1), 5000)
 		second := e.host.Attach(lte, inside2)
@@ -66,15 +66,15 @@ func TestInterfaces(t *testing.T) {
 func TestMulticast(t *testing.T) {
 	t.Parallel()
 	play(t, func(s *scene) {
-		n, other := s.nat(tunneltest.PortRestricted), s.nat(tunneltest.PortRestricted)
-		deeper := n.NAT(tunneltest.PortRestricted, netip.MustParseAddr("192.168.0.2"))
+		n, other := s.nat(simnet.PortRestricted), s.nat(simnet.PortRestricted)
+		deeper := n.NAT(simnet.PortRestricted, netip.MustParseAddr("192.168.0.2"))
 		e, public := s.inside(n, 10), s.net.Host(addrA)
 		group := netip.MustParseAddrPort("239.255.86.77:21586")
 		var near, far []*end
 		for k := range byte(2) {
 			near = append(near, s.end(n.Host(netip.AddrFrom4([4]byte{192, 168, 0, 20 + k})), 21586))
 		}
-		for _, h := range []*tunneltest.Host{
+		for _, h := range []*simnet.Host{
 			e.host, other.Host(inside1), deeper.Host(inside2), public, s.server,
 		} {
 			far = append(far, s.end(h, 21586))
@@ -87,7 +87,7 @@ func TestMulticast(t *testing.T) {
 				t.Errorf("neighbour %d heard %v", k, got)
 			}
 		}
-		s.net.Link(e.host, near[0].host).Set(tunneltest.Conditions{Down: true})
+		s.net.Link(e.host, near[0].host).Set(simnet.Conditions{Down: true})
 		e.say(group, 1)
 		if near[0].hear() != nil || !near[1].hears() {
 			t.Error("conditions of links do not hold for multicast")
@@ -107,9 +107,9 @@ func TestMulticast(t *testing.T) {
 // TestTwice: an address can be had once wherever it leads to one host.
 func TestTwice(t *testing.T) {
 	t.Parallel()
-	i := tunneltest.New(1)
+	i := simnet.New(1)
 	defer i.Close()
-	router, home := i.NAT(tunneltest.Open, addrA), i.NAT(tunneltest.FullCone, addrB)
+	router, home := i.NAT(simnet.Open, addrA), i.NAT(simnet.FullCone, addrB)
 	routed := netip.MustParseAddr("198.51.100.9")
 	router.Host(routed, addrA6)
 	home.Host(inside1)

@@ -1,4 +1,4 @@
-package tunneltest
+package simnet
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package tunneltest
+package simnet
 
 import (
 	"fmt"
@@ -49,7 +49,7 @@ func (l *lan) reaches(a netip.Addr) bool {
 func (l *lan) mustBeFree(a netip.Addr) {
 	for a = a.Unmap(); ; l = l.nat.outside {
 		if l.reaches(a) {
-			panic(fmt.Sprintf("tunneltest: two hosts with the address %s", a))
+			panic(fmt.Sprintf("simnet: two hosts with the address %s", a))
 		}
 		if l.nat == nil || !l.nat.routes(a) {
 			return

@@ -1,4 +1,4 @@
-package tunneltest_test
+package simnet_test
 
 import (
 	"errors"
@@ -14,18 +14,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 )
 
 func TestListen(t *testing.T) {
 	t.Parallel()
-	i := tunneltest.New(1)
+	i := simnet.New(1)
 	defer i.Close()
 	h := i.Host(addrA, addrA6)
 	other := i.Host(addrB)
 	for _, c := range []struct {
-		h     *tunneltest.Host
+		h     *simnet.Host
 		local string
 		want  error
 	}{
@@ -50,7 +50,7 @@ func TestListen(t *testing.T) {
 // TestPortZero takes free ports, and one that was closed is free again.
 func TestPortZero(t *testing.T) {
 	t.Parallel()
-	i := tunneltest.New(1)
+	i := simnet.New(1)
 	defer i.Close()
 	h := i.Host(addrA)
 	taken := listen(t, h, netip.AddrPortFrom(addrA, 49153), udp.Options{})
@@ -208,7 +208,7 @@ func TestFamilies(t *testing.T) {
 // TestUnspecified: a socket bound to all addresses answers for each of its family.
 func TestUnspecified(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := tunneltest.New(1)
+		i := simnet.New(1)
 		defer i.Close()
 		second := netip.MustParseAddr("192.0.2.7")
 		h, other := i.Host(addrA, addrA6, second), i.Host(addrB, addrB6)
@@ -238,13 +238,13 @@ func TestUnspecified(t *testing.T) {
 // TestSetAddr: a host moves while datagrams are on their way.
 func TestSetAddr(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := tunneltest.New(1)
+		i := simnet.New(1)
 		defer i.Close()
 		h, other := i.Host(addrA), i.Host(addrB)
 		all := listen(t, h, netip.MustParseAddrPort("0.0.0.0:1000"), udp.Options{})
 		bound := listen(t, h, netip.AddrPortFrom(addrA, 1001), udp.Options{})
 		o := listen(t, other, netip.AddrPortFrom(addrB, 1000), udp.Options{})
-		i.Link(h, other).Set(tunneltest.Conditions{Delay: 10 * time.Millisecond})
+		i.Link(h, other).Set(simnet.Conditions{Delay: 10 * time.Millisecond})
 
 		moved := netip.MustParseAddr("203.0.113.5")
 		if err := write(o, netip.AddrPortFrom(addrA, 1000), "too late"); err != nil {
@@ -382,7 +382,7 @@ func TestClose(t *testing.T) {
 func TestCloseWithDatagramsOnTheWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{Delay: time.Second})
+		p.link.Set(simnet.Conditions{Delay: time.Second})
 		if err := p.send("x"); err != nil {
 			t.Fatal(err)
 		}
@@ -398,7 +398,7 @@ func TestCloseWithDatagramsOnTheWay(t *testing.T) {
 func TestTap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.SetFrom(p.hb, tunneltest.Conditions{Down: true})
+		p.link.SetFrom(p.hb, simnet.Conditions{Down: true})
 		var seen []string
 		p.net.Tap(func(from, to netip.AddrPort, datagram []byte) bool {
 			seen = append(seen, fmt.Sprintf("%s > %s", from.Addr(), to.Addr()))
@@ -436,7 +436,7 @@ func TestTap(t *testing.T) {
 
 func TestTwoHostsOneAddress(t *testing.T) {
 	t.Parallel()
-	i := tunneltest.New(1)
+	i := simnet.New(1)
 	h := i.Host(addrA)
 	i.Host(addrB)
 	for name, f := range map[string]func(){
@@ -461,7 +461,7 @@ func TestRealClock(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 500
 	p := newPair(t, 1)
-	p.link.Set(tunneltest.Conditions{
+	p.link.Set(simnet.Conditions{
 		Delay: time.Millisecond, Jitter: 2 * time.Millisecond, Duplicate: 0.1,
 	})
 	var wg sync.WaitGroup

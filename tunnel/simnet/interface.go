@@ -1,4 +1,4 @@
-package tunneltest
+package simnet
 
 import (
 	"fmt"
@@ -101,7 +101,7 @@ func (h *Host) SetAddr(old, addr netip.Addr) {
 			return
 		}
 	}
-	panic(fmt.Sprintf("tunneltest: the host does not have the address %s", old))
+	panic(fmt.Sprintf("simnet: the host does not have the address %s", old))
 }
 
 // has reports whether an address is the host's.

@@ -1,4 +1,4 @@
-package tunneltest_test
+package simnet_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 	"go.uber.org/goleak"
 )
@@ -25,12 +25,12 @@ var (
 // A pair is two hosts with a socket each, for one family.
 type pair struct {
 	t      testing.TB
-	net    *tunneltest.Internet
-	ha, hb *tunneltest.Host
+	net    *simnet.Internet
+	ha, hb *simnet.Host
 	a, b   udp.Conn
 	reader udp.Reader // of b
 	toB    netip.AddrPort
-	link   *tunneltest.Link
+	link   *simnet.Link
 }
 
 func newPair(t testing.TB, seed uint64) *pair {
@@ -40,7 +40,7 @@ func newPair(t testing.TB, seed uint64) *pair {
 
 func newPairAt(t testing.TB, seed uint64, a, b netip.Addr) *pair {
 	t.Helper()
-	p := &pair{t: t, net: tunneltest.New(seed)}
+	p := &pair{t: t, net: simnet.New(seed)}
 	t.Cleanup(p.net.Close)
 	p.ha, p.hb = p.net.Host(a), p.net.Host(b)
 	p.link = p.net.Link(p.ha, p.hb)
@@ -50,7 +50,7 @@ func newPairAt(t testing.TB, seed uint64, a, b netip.Addr) *pair {
 	return p
 }
 
-func listen(t testing.TB, h *tunneltest.Host, local netip.AddrPort, o udp.Options) udp.Conn {
+func listen(t testing.TB, h *simnet.Host, local netip.AddrPort, o udp.Options) udp.Conn {
 	t.Helper()
 	c, err := h.Listen(local, o)
 	if err != nil {

@@ -1,4 +1,4 @@
-package tunneltest_test
+package simnet_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/vxmesh/vxmesh/tunnel/tunneltest"
+	"github.com/vxmesh/vxmesh/tunnel/simnet"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
 )
 
@@ -38,7 +38,7 @@ func TestPerfectWire(t *testing.T) {
 		if len(got) != many {
 			t.Errorf("%d datagrams arrived, want %d", len(got), many)
 		}
-		if c := p.link.Counts(p.ha); c != (tunneltest.Counts{Sent: many}) {
+		if c := p.link.Counts(p.ha); c != (simnet.Counts{Sent: many}) {
 			t.Errorf("counts %+v", c)
 		}
 	})
@@ -47,7 +47,7 @@ func TestPerfectWire(t *testing.T) {
 func TestLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{Loss: 0.2})
+		p.link.Set(simnet.Conditions{Loss: 0.2})
 		if err := p.send(numbered(many)...); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestLoss(t *testing.T) {
 func TestDuplicate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{Duplicate: 0.3})
+		p.link.Set(simnet.Conditions{Duplicate: 0.3})
 		if err := p.send(numbered(many)...); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func difference(a, b string) (n int) {
 func TestCorrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{Corrupt: 0.5, Duplicate: 0.1})
+		p.link.Set(simnet.Conditions{Corrupt: 0.5, Duplicate: 0.1})
 		want := strings.Repeat("x", 100)
 		if err := p.send(slices.Repeat([]string{want}, many)...); err != nil {
 			t.Fatal(err)
@@ -130,7 +130,7 @@ func TestCorrupt(t *testing.T) {
 func TestCorruptNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{Corrupt: 1})
+		p.link.Set(simnet.Conditions{Corrupt: 1})
 		if err := p.send("", ""); err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestCorruptNothing(t *testing.T) {
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.SetFrom(p.ha, tunneltest.Conditions{Delay: 30 * time.Millisecond})
+		p.link.SetFrom(p.ha, simnet.Conditions{Delay: 30 * time.Millisecond})
 		want := numbered(100)
 		if err := p.send(want...); err != nil {
 			t.Fatal(err)
@@ -166,7 +166,7 @@ func TestDelay(t *testing.T) {
 func TestJitterReorders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{
+		p.link.Set(simnet.Conditions{
 			Delay: 10 * time.Millisecond, Jitter: 5 * time.Millisecond,
 		})
 		if err := p.send(numbered(many)...); err != nil {
@@ -200,7 +200,7 @@ func TestMTU(t *testing.T) {
 
 func checkMTU(p *pair, header int) {
 	p.t.Helper()
-	p.link.Set(tunneltest.Conditions{MTU: 1400})
+	p.link.Set(simnet.Conditions{MTU: 1400})
 	fits := strings.Repeat("x", 1400-header)
 	if err := p.send(fits, fits+"x"); err != nil {
 		p.t.Errorf("a packet that a router drops is refused: %v", err)
@@ -223,7 +223,7 @@ func checkMTU(p *pair, header int) {
 func TestRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.Set(tunneltest.Conditions{MTU: 1400, Refuses: true})
+		p.link.Set(simnet.Conditions{MTU: 1400, Refuses: true})
 		err := p.send(strings.Repeat("x", 1372), strings.Repeat("x", 1373))
 		if !errors.Is(err, syscall.EMSGSIZE) {
 			t.Errorf("error %v, want EMSGSIZE", err)
@@ -238,7 +238,7 @@ func TestDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
 		for _, down := range []bool{false, true, false} {
-			p.link.Set(tunneltest.Conditions{Down: down})
+			p.link.Set(simnet.Conditions{Down: down})
 			if err := p.send("x"); err != nil {
 				t.Fatal(err)
 			}
@@ -253,7 +253,7 @@ func TestDown(t *testing.T) {
 func TestDownOneWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1)
-		p.link.SetFrom(p.hb, tunneltest.Conditions{Down: true})
+		p.link.SetFrom(p.hb, simnet.Conditions{Down: true})
 		if err := errors.Join(p.send("there"), write(p.b, p.a.LocalAddr(), "back")); err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +284,7 @@ func TestSeed(t *testing.T) {
 func chance(t *testing.T, seed uint64, noise bool) []received {
 	t.Helper()
 	p := newPair(t, seed)
-	p.link.Set(tunneltest.Conditions{
+	p.link.Set(simnet.Conditions{
 		Loss: 0.1, Duplicate: 0.1, Corrupt: 0.1, Jitter: time.Millisecond,
 	})
 	for _, d := range numbered(1000) {

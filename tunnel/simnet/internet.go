@@ -1,4 +1,4 @@
-// Package tunneltest is an internet in memory, on which whole nodes meet in a test.
+// Package simnet is an internet in memory, on which whole nodes meet: in tests, in the demo and in the lab.
 //
 // Use it where a node's sockets are given to it: [Host.Listen] makes them. An [Internet] loses,
 // delays, doubles and spoils datagrams as its links are told, by chance that depends on its seed
@@ -14,7 +14,7 @@
 //	                                             host, on the internet itself
 //
 // Every NAT and the router of the internet take one from the TTL of what they forward.
-package tunneltest
+package simnet
 
 import (
 	"math/rand/v2"
