@@ -1,4 +1,5 @@
-// Package simnet is an internet in memory, on which whole nodes meet: in tests, in the demo and in the lab.
+// Package simnet is an internet in memory, on which whole nodes meet: in tests, in the demo and in
+// the lab.
 //
 // Use it where a node's sockets are given to it: [Host.Listen] makes them. An [Internet] loses,
 // delays, doubles and spoils datagrams as its links are told, by chance that depends on its seed
@@ -32,9 +33,10 @@ type packet struct {
 	size     int  // in bytes on the wire, with IP and UDP header
 	whole    bool // not to be fragmented
 
-	sender *Host // nil for what was injected
-	at     *lan  // where it is
-	member *Host // of a multicast datagram: who shall hear this copy of it
+	sender *Host    // nil for what was injected
+	trip   *Journey // nil where nobody watches
+	at     *lan     // where it is
+	member *Host    // of a multicast datagram: who shall hear this copy of it
 }
 
 // room is how many bytes of a socket's buffer the packet takes: systems count what they need to
@@ -54,6 +56,7 @@ type Internet struct {
 	nats       uint64 // how many there are
 	directions map[[2]int]*direction
 	flight     schedule
+	watch      func(*Journey)
 }
 
 // New makes an Internet without hosts. Equal seeds give equal chance.

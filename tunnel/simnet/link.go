@@ -15,6 +15,8 @@ type Conditions struct {
 	Delay  time.Duration // of every datagram
 	Jitter time.Duration // at most this much more, at random, so that datagrams overtake each other
 
+	Rate uint64 // bits in a second, at most, with a queue of a fifth of a second; 0 for no limit
+
 	MTU     int  // in bytes: larger IP packets that may not be fragmented vanish; 0 for none
 	Refuses bool // the sender's system knows the MTU and refuses larger packets with EMSGSIZE
 
@@ -71,6 +73,7 @@ type direction struct {
 	Conditions
 	counts Counts
 	rnd    *rand.Rand
+	free   time.Time // when what was sent before is on the wire, at a Rate
 }
 
 // A copied is a packet that arrives some time after it was sent.
@@ -94,11 +97,16 @@ func (d *direction) carry(p packet) (arrive []copied, tooBig bool) {
 		d.counts.Lost++
 		return nil, false
 	}
-	arrive = append(arrive, d.pass(p))
+	wait, fits := d.enqueue(p.size)
+	if !fits {
+		d.counts.Lost++
+		return nil, false
+	}
+	arrive = append(arrive, d.pass(p, wait))
 	if d.happens(d.Duplicate) {
 		d.counts.Duplicated++
-		p.data = slices.Clone(p.data)
-		arrive = append(arrive, d.pass(p))
+		p.data, p.trip = slices.Clone(p.data), p.trip.fork()
+		arrive = append(arrive, d.pass(p, wait))
 	}
 	if d.happens(d.Corrupt) {
 		d.counts.Corrupted++
@@ -112,9 +120,29 @@ func (d *direction) happens(probability float64) bool {
 	return probability > 0 && d.rnd.Float64() < probability
 }
 
+// maxQueue is how long a packet may wait for those before it, at a Rate.
+const maxQueue = 200 * time.Millisecond
+
+// enqueue is how long it takes until a packet of so many bytes is on the wire, if there is room for it
+// in the queue.
+func (d *direction) enqueue(size int) (wait time.Duration, fits bool) {
+	if d.Rate == 0 {
+		return 0, true
+	}
+	now := time.Now()
+	if d.free.Before(now) {
+		d.free = now
+	}
+	if d.free.Sub(now) > maxQueue {
+		return 0, false
+	}
+	d.free = d.free.Add(time.Duration(float64(8*size) / float64(d.Rate) * float64(time.Second)))
+	return d.free.Sub(now), true
+}
+
 // pass gives a packet its delay.
-func (d *direction) pass(p packet) copied {
-	after := d.Delay
+func (d *direction) pass(p packet, wait time.Duration) copied {
+	after := wait + d.Delay
 	if d.Jitter > 0 {
 		after += time.Duration(d.rnd.Int64N(int64(d.Jitter)))
 	}

@@ -29,6 +29,7 @@ func (i *Internet) send(p packet) (tooBig bool) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.depart(&p)
 	if p.to.Addr().IsMulticast() {
 		i.multicast(p)
 		return false
@@ -46,17 +47,25 @@ func (i *Internet) ascend(p packet, after time.Duration) (tooBig bool) {
 	case down != nil:
 		return i.cross(down.expected(p.to), p, after)
 	case n == nil:
+		i.end(&p, Nobody, nil, nil)
 		return false
 	case p.to.Addr() == n.addr:
 		p, turned := n.turn(p)
-		return turned && i.ascend(p, after)
+		if !turned {
+			i.stopped(&p, n)
+			return false
+		}
+		p.passed(n)
+		return i.ascend(p, after)
 	}
 	p, passes := n.out(p)
 	if !passes {
+		i.stopped(&p, n)
 		return false
 	}
+	p.passed(n)
 	p.at = n.outside
-	copies, tooBig := n.outward.carry(p)
+	copies, tooBig := i.carry(n.outward, p)
 	for _, c := range copies {
 		tooBig = i.ascend(c.packet, after+c.after) || tooBig
 	}
@@ -66,13 +75,14 @@ func (i *Internet) ascend(p packet, after time.Duration) (tooBig bool) {
 // cross takes a packet over the link to a host, nil where nobody knows for which it is.
 func (i *Internet) cross(to *Host, p packet, after time.Duration) (tooBig bool) {
 	if p.at.nat == nil && !p.hop() {
+		i.end(&p, Expired, nil, nil)
 		return false
 	}
 	if to == nil {
 		i.arrive(p, after)
 		return false
 	}
-	copies, tooBig := i.direction(p.sender, to).carry(p)
+	copies, tooBig := i.carry(i.direction(p.sender, to), p)
 	for _, c := range copies {
 		i.arrive(c.packet, after+c.after)
 	}
@@ -88,9 +98,36 @@ func (i *Internet) multicast(p packet) {
 	for _, f := range p.at.interfaces {
 		if f.h != p.sender {
 			member := p
-			member.member, member.data = f.h, slices.Clone(p.data)
+			member.member, member.data, member.trip = f.h, slices.Clone(p.data), p.trip.fork()
 			i.cross(f.h, member, 0)
 		}
+	}
+}
+
+// carry is [direction.carry]; what does not arrive has come to its end.
+func (i *Internet) carry(d *direction, p packet) (arrive []copied, tooBig bool) {
+	before := d.counts.TooBig
+	arrive, tooBig = d.carry(p)
+	if len(arrive) == 0 {
+		how := Lost
+		if d.counts.TooBig > before {
+			how = TooBig
+		}
+		i.end(&p, how, nil, nil)
+	}
+	return arrive, tooBig
+}
+
+// hand gives a packet to the socket of a host that it is for, where there is one with room.
+func (i *Internet) hand(h *Host, p packet) {
+	c := h.lookup(p.to)
+	switch {
+	case c == nil:
+		i.end(&p, Nobody, h, nil)
+	case !c.receive(p):
+		i.end(&p, Overflow, h, nil)
+	default:
+		i.end(&p, Arrived, h, nil)
 	}
 }
 
@@ -116,20 +153,21 @@ func (i *Internet) deliver(p packet) {
 		h, n = p.at.find(p.to.Addr())
 	}
 	if h != nil {
-		if c := h.lookup(p.to); c != nil {
-			c.receive(p)
-		}
+		i.hand(h, p)
 		return
 	}
 	if n == nil {
+		i.end(&p, Nobody, nil, nil)
 		return
 	}
 	p, passes := n.in(p)
 	if !passes {
+		i.stopped(&p, n)
 		return
 	}
+	p.passed(n)
 	p.at = &n.inside
-	copies, _ := n.inward.carry(p)
+	copies, _ := i.carry(n.inward, p)
 	for _, c := range copies {
 		i.arrive(c.packet, c.after)
 	}
