@@ -160,7 +160,7 @@ func TestClientBadArguments(t *testing.T) {
 		{"fdb flush", "say what to flush"},
 		{"fdb flush --all --vlan 0", "goes with no port"},
 		{"fdb flush --mac x", "not a MAC address"},
-		{"ping", "something is missing: `vxmesh ping PEER [flags]`"},
+		{"ping", "something is missing: `vxmesh ping PEER|--overlay HOST [flags]`"},
 		{"ping nas -c 0", "--count is at least 1"},
 		{"ping nas -i 9ms", "--interval is at least 10ms"},
 		{"ping nas -W 0s", "--timeout is more than 0"},
@@ -331,6 +331,9 @@ office  0          0 B       0             0          0 B       12            0 
 
 SOCKET         RX DATAGRAMS  RX BYTES  TX DATAGRAMS  TX BYTES  LOST IN KERNEL  DROPPED
 udp [::]:4789  1010          1.6 MB    2000          3.1 MB    3               9
+
+PROXY    LISTEN              TO      OPEN  TOTAL  REFUSED  FAILED  RX BYTES  TX BYTES
+forward  tcp 127.0.0.1:8080  nas:80  2     40     1        3       900.0 kB  5.0 kB
 
 DROPPED AT     REASON       COUNT
 segment 4242   own_mac      1
