@@ -169,18 +169,25 @@ func (c *Conn) sendOne(m *udp.Message, data []byte, mode udp.Mode) error {
 // refuse notes that n datagrams of a message were not sent.
 func refuse(m *udp.Message, n int, err error) { m.Failed, m.Err = m.Failed+n, err }
 
-// receive takes a packet from the wire, if there is room for it.
-func (c *Conn) receive(p packet) bool {
+// hasRoom reports whether there is room for a packet, and counts it as lost where there is none. Nobody
+// takes room away before the caller, who holds the Internet's lock, does.
+func (c *Conn) hasRoom(p packet) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.queued+p.room() > c.buffer {
 		c.lost++
 		return false
 	}
+	return true
+}
+
+// receive takes a packet from the wire. From then on its bytes are the reader's.
+func (c *Conn) receive(p packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.queue = append(c.queue, p)
 	c.queued += p.room()
 	c.arrival.Broadcast()
-	return true
 }
 
 // await takes the lock, which it leaves to the caller to give back whatever it returns, and with wait

@@ -31,6 +31,7 @@ func (e End) String() string {
 // A Hop is the addresses of a datagram on one part of its way.
 type Hop struct {
 	NAT      *NAT // that made them so; nil where the datagram was sent
+	Inside   bool // it is in the NAT's LAN now, else outside
 	From, To netip.AddrPort
 }
 
@@ -56,14 +57,14 @@ func (i *Internet) Watch(f func(*Journey)) {
 // depart begins the packet's journey, where somebody watches.
 func (i *Internet) depart(p *packet) {
 	if i.watch != nil {
-		p.trip = &Journey{From: p.sender, Sent: time.Now(), Hops: []Hop{{nil, p.from, p.to}}}
+		p.trip = &Journey{From: p.sender, Sent: time.Now(), Hops: []Hop{{From: p.from, To: p.to}}}
 	}
 }
 
-// passed notes what a NAT made of the packet.
-func (p *packet) passed(n *NAT) {
+// passed notes what a NAT made of the packet on its way out or in.
+func (p *packet) passed(n *NAT, inside bool) {
 	if p.trip != nil {
-		p.trip.Hops = append(p.trip.Hops, Hop{n, p.from, p.to})
+		p.trip.Hops = append(p.trip.Hops, Hop{n, inside, p.from, p.to})
 	}
 }
 

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -26,11 +27,25 @@ const (
 	Blocked                             // no UDP at all
 )
 
-// String gives the short name that the lab has for it as well.
+// String is the name that people know it by.
 func (k NATKind) String() string {
 	return [...]string{
-		"open", "fw", "fullcone", "addr", "port", "portrej", "porthash", "symseq", "symrand", "block",
+		"open", "firewall", "full-cone", "address-restricted", "port-restricted", "port-restricted-strays",
+		"port-hash", "symmetric-sequential", "symmetric-random", "blocked",
 	}[k]
+}
+
+// MarshalText gives the name.
+func (k NATKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads it.
+func (k *NATKind) UnmarshalText(text []byte) error {
+	for *k = Open; *k <= Blocked; *k++ {
+		if k.String() == string(text) {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no NAT of kind %q", text)
 }
 
 // routes reports whether the kind leaves IPv4 addresses as they are.

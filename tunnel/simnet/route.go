@@ -55,7 +55,7 @@ func (i *Internet) ascend(p packet, after time.Duration) (tooBig bool) {
 			i.stopped(&p, n)
 			return false
 		}
-		p.passed(n)
+		p.passed(n, true)
 		return i.ascend(p, after)
 	}
 	p, passes := n.out(p)
@@ -63,7 +63,7 @@ func (i *Internet) ascend(p packet, after time.Duration) (tooBig bool) {
 		i.stopped(&p, n)
 		return false
 	}
-	p.passed(n)
+	p.passed(n, false)
 	p.at = n.outside
 	copies, tooBig := i.carry(n.outward, p)
 	for _, c := range copies {
@@ -124,10 +124,11 @@ func (i *Internet) hand(h *Host, p packet) {
 	switch {
 	case c == nil:
 		i.end(&p, Nobody, h, nil)
-	case !c.receive(p):
+	case !c.hasRoom(p):
 		i.end(&p, Overflow, h, nil)
 	default:
 		i.end(&p, Arrived, h, nil)
+		c.receive(p)
 	}
 }
 
@@ -165,7 +166,7 @@ func (i *Internet) deliver(p packet) {
 		i.stopped(&p, n)
 		return
 	}
-	p.passed(n)
+	p.passed(n, true)
 	p.at = &n.inside
 	copies, _ := i.carry(n.inward, p)
 	for _, c := range copies {
