@@ -16,12 +16,14 @@ type Listener struct {
 	tap     *Tap
 	snaplen int
 	vni     uint32        // 0 for every packet
+	faces   []Interface   // of the file
+	own     bool          // packets say which is theirs
 	wake    chan struct{} // holds a token when there is something to write
 
 	mu     sync.Mutex // never held while writing
 	fill   []byte     // whole blocks; never grows beyond its capacity
-	stats  [points]stats
-	closed bool // nothing is taken any more, so that the statistics end with the file
+	stats  []stats    // of each interface
+	closed bool       // nothing is taken any more, so that the statistics end with the file
 
 	spare []byte // owned by Run
 }
@@ -34,15 +36,29 @@ type stats struct {
 }
 
 func newListener(t *Tap, o Options) *Listener {
+	faces := o.Interfaces
+	if faces == nil {
+		faces = []Interface{{Inner.String(), Inner}, {Outer.String(), Outer}, {Dropped.String(), Dropped}}
+	}
 	return &Listener{
-		tap: t, snaplen: max(0, o.SnapLen), vni: o.VNI, wake: make(chan struct{}, 1),
+		tap: t, snaplen: max(0, o.SnapLen), vni: o.VNI, faces: faces, own: o.Interfaces != nil,
+		stats: make([]stats, len(faces)), wake: make(chan struct{}, 1),
 		fill: make([]byte, 0, bufferSize), spare: make([]byte, 0, bufferSize),
 	}
 }
 
+// face is the interface of a packet, if the file has it.
+func (l *Listener) face(p *Packet) (face int, ok bool) {
+	if face = int(p.Point); l.own {
+		face = p.Interface
+	}
+	return face, face >= 0 && face < len(l.faces) && l.faces[face].Point == p.Point
+}
+
 // put encodes p into the buffer, or counts it as dropped if it does not fit.
 func (l *Listener) put(p *Packet) {
-	if p.Point >= points || (l.vni != 0 && l.vni != p.VNI) {
+	face, ok := l.face(p)
+	if !ok || (l.vni != 0 && l.vni != p.VNI) {
 		return
 	}
 	l.mu.Lock()
@@ -50,14 +66,14 @@ func (l *Listener) put(p *Packet) {
 	if l.closed {
 		return
 	}
-	s := &l.stats[p.Point]
+	s := &l.stats[face]
 	s.received++
 	s.last = uint64(p.Time.UnixNano())
 	if len(l.fill)+blockBound(p, l.snaplen) > cap(l.fill) {
 		s.dropped++
 		return
 	}
-	l.fill = appendPacket(l.fill, p, l.snaplen)
+	l.fill = appendPacket(l.fill, p, face, l.snaplen)
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -77,7 +93,7 @@ func (l *Listener) Run(ctx context.Context, w io.Writer) error {
 }
 
 func (l *Listener) run(ctx context.Context, w io.Writer) error {
-	if err := write(w, appendHeader(nil, l.snaplen)); err != nil {
+	if err := write(w, appendHeader(nil, l.faces, l.snaplen)); err != nil {
 		return err
 	}
 	if err := flush(w); err != nil {
@@ -117,10 +133,10 @@ func (l *Listener) swap() (blocks, report []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	blocks, l.fill, l.spare = l.fill, l.spare[:0], l.fill
-	for p := range points {
-		if s := &l.stats[p]; s.reported != s.dropped {
+	for i := range l.stats {
+		if s := &l.stats[i]; s.reported != s.dropped {
 			s.reported = s.dropped
-			report = appendStats(report, p, *s)
+			report = appendStats(report, i, *s)
 		}
 	}
 	return blocks, report
@@ -135,9 +151,9 @@ func (l *Listener) finish(w io.Writer) error {
 		return err
 	}
 	var end []byte
-	for p := range points {
-		if l.stats[p].received > 0 {
-			end = appendStats(end, p, l.stats[p])
+	for i, s := range l.stats {
+		if s.received > 0 {
+			end = appendStats(end, i, s)
 		}
 	}
 	if err := write(w, end); err != nil {

@@ -45,8 +45,8 @@ const maxWord = 255
 
 var le = binary.LittleEndian
 
-// appendHeader appends the section header and the descriptions of the three interfaces.
-func appendHeader(b []byte, snaplen int) []byte {
+// appendHeader appends the section header and the descriptions of the interfaces.
+func appendHeader(b []byte, faces []Interface, snaplen int) []byte {
 	b, start := openBlock(b, blockSection)
 	b = le.AppendUint32(b, byteOrderMagic)
 	b = le.AppendUint16(b, 1)          // major version
@@ -55,16 +55,16 @@ func appendHeader(b []byte, snaplen int) []byte {
 	b = appendOption(b, optUserAppl, "vxmesh")
 	b = appendOption(b, optEnd, "")
 	b = closeBlock(b, start)
-	for p := range points {
+	for _, f := range faces {
 		link := uint16(linkEthernet)
-		if p == Outer {
+		if f.Point == Outer {
 			link = linkRaw
 		}
 		b, start = openBlock(b, blockInterface)
 		b = le.AppendUint16(b, link)
 		b = le.AppendUint16(b, 0) // reserved
 		b = le.AppendUint32(b, uint32(snaplen))
-		b = appendOption(b, optIfName, p.String())
+		b = appendOption(b, optIfName, f.Name)
 		b = appendOption(b, optIfTsresol, nanoseconds)
 		b = appendOption(b, optEnd, "")
 		b = closeBlock(b, start)
@@ -75,7 +75,7 @@ func appendHeader(b []byte, snaplen int) []byte {
 // blockBound is at least the length of p's block.
 func blockBound(p *Packet, snaplen int) int {
 	const overhead = packetHeader + maxOuterHeader + 4 + // with the trailing length
-		4 + len("vni=16777215 port= decision= drop= datagrams=65535") + 3*maxWord + // comment
+		4 + len("vni=16777215 port= decision= drop= datagrams=65535") + 4*maxWord + // comment
 		8 + 4 + 2*3 // flags, end of options, padding
 	n := len(p.Data)
 	if snaplen > 0 {
@@ -84,11 +84,11 @@ func blockBound(p *Packet, snaplen int) int {
 	return n + overhead
 }
 
-// appendPacket appends an Enhanced Packet Block. It does not grow a b that has room for
-// [blockBound] more bytes.
-func appendPacket(b []byte, p *Packet, snaplen int) []byte {
+// appendPacket appends an Enhanced Packet Block of an interface. It does not grow a b that has room
+// for [blockBound] more bytes.
+func appendPacket(b []byte, p *Packet, face, snaplen int) []byte {
 	b, start := openBlock(b, blockPacket)
-	b = le.AppendUint32(b, uint32(p.Point))
+	b = le.AppendUint32(b, uint32(face))
 	b = appendTime(b, uint64(p.Time.UnixNano()))
 	lengths := len(b)
 	b = le.AppendUint64(b, 0) // known below
@@ -134,6 +134,7 @@ func appendComment(b []byte, p *Packet) []byte {
 	if p.Count > 1 {
 		b = strconv.AppendInt(append(b, " datagrams="...), int64(p.Count), 10)
 	}
+	b = appendWord(b, " ", p.Note)
 	if len(b) == text {
 		return b[:start]
 	}
@@ -151,9 +152,9 @@ func appendWord(b []byte, key, value string) []byte {
 
 // appendStats appends an Interface Statistics Block. Its time is that of the last packet, since
 // which nothing has changed.
-func appendStats(b []byte, p Point, s stats) []byte {
+func appendStats(b []byte, face int, s stats) []byte {
 	b, start := openBlock(b, blockStats)
-	b = le.AppendUint32(b, uint32(p))
+	b = le.AppendUint32(b, uint32(face))
 	b = appendTime(b, s.last)
 	b = le.AppendUint64(appendOptionHeader(b, optIsbIfRecv, 8), s.received)
 	b = le.AppendUint64(appendOptionHeader(b, optIsbIfDrop, 8), s.dropped)

@@ -25,12 +25,11 @@ import (
 // A Point is where a packet was taken.
 type Point uint8
 
-// The points, each an interface of the file.
+// The points, each an interface of a file that has none of its own.
 const (
 	Inner   Point = iota // an Ethernet frame that was forwarded
 	Outer                // a datagram, also one that was dropped before it gave a frame
 	Dropped              // an Ethernet frame that went no further
-	points               // the number of points, not one of them
 )
 
 // String is the name of the interface.
@@ -65,6 +64,15 @@ type Packet struct {
 	Port     string      // the name of the port it came from or goes to, at most 255 bytes
 	Decision string      // what the switch said, at most 255 bytes
 	Drop     drop.Reason // why it went no further
+
+	Interface int    // of the file, for listeners that have their own
+	Note      string // for people, at most 255 bytes
+}
+
+// An Interface is one of a file: packets of one point, taken in one place.
+type Interface struct {
+	Name  string
+	Point Point
 }
 
 // length is that of the whole packet.
@@ -100,6 +108,9 @@ func (t *Tap) Put(p *Packet) {
 type Options struct {
 	SnapLen int    // bytes kept of each packet; 0 = all
 	VNI     uint32 // packets of this segment only; 0 = of every one, and those of none
+
+	// Interfaces are those of the file, to which packets say their own; nil has one for each point.
+	Interfaces []Interface
 }
 
 // Attach begins to collect packets. The caller has to call [Listener.Run], which detaches in the
