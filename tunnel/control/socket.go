@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net"
 	"os"
 	"path/filepath"
@@ -53,15 +54,22 @@ type Network struct {
 func Networks() []Network {
 	var found []Network
 	for _, dir := range slices.Compact([]string{ownDir(), systemDir()}) {
-		paths, _ := filepath.Glob(filepath.Join(dir, "*"+socketExt))
-		for _, path := range paths {
-			if inUse(path) {
-				found = append(found, Network{networkOf(path), path})
-			}
-		}
+		found = slices.AppendSeq(found, running(dir))
 	}
 	slices.SortStableFunc(found, func(a, b Network) int { return strings.Compare(a.Name, b.Name) })
 	return found
+}
+
+// running yields those that listen in a directory.
+func running(dir string) iter.Seq[Network] {
+	return func(yield func(Network) bool) {
+		paths, _ := filepath.Glob(filepath.Join(dir, "*"+socketExt))
+		for _, path := range paths {
+			if inUse(path) && !yield(Network{networkOf(path), path}) {
+				return
+			}
+		}
+	}
 }
 
 func networkOf(path string) string {
