@@ -136,11 +136,15 @@ func (d *document) reportNoPeer(path, name string, peers []Peer) {
 	for i, p := range peers {
 		names[i] = p.Name
 	}
-	hint := fmt.Sprintf("add [[peers]] with name = %q", name)
+	d.reportNo(path, "peer", name, names, fmt.Sprintf("add [[peers]] with name = %q", name))
+}
+
+// reportNo reports a name that nothing of a kind has, with the one that was meant, or else a hint.
+func (d *document) reportNo(path, kind, name string, names []string, hint string) {
 	if near := suggest.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	d.report(path, hint, "there is no peer %q", name)
+	d.report(path, hint, "there is no %s %q", kind, name)
 }
 
 func hasPeer(peers []Peer, name string) bool {

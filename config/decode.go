@@ -39,7 +39,7 @@ func (d *document) unknown(table reflect.Type, name string, raw any, at *spot, p
 	case map[string]any, []map[string]any:
 		what = "table"
 	}
-	hint := suggestKey(label(path), name, what == "table")
+	hint := suggestKey(d.schema, label(path), name, what == "table")
 	if near := suggest.Nearest(name, keysOf(table)); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 		if !d.has(join(path, near)) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 // A document is a file's text, where its keys stand, and what is wrong with it so far.
 type document struct {
 	name     string
+	schema   reflect.Type // what the file is read into
 	text     string
 	root     *spot
 	lines    []string // of text, without their ends
@@ -20,10 +22,11 @@ type document struct {
 	bad      map[string]bool // paths whose value could not be read
 }
 
-func newDocument(name, text string) *document {
-	d := &document{name: name, text: text, root: &spot{}, bad: make(map[string]bool)}
+func newDocument(name, text string, schema reflect.Type) *document {
+	d := &document{name: name, schema: schema, root: &spot{}, bad: make(map[string]bool)}
+	d.text = strings.TrimPrefix(text, "\ufeff")
 	start := 0
-	for line := range strings.SplitSeq(text, "\n") {
+	for line := range strings.SplitSeq(d.text, "\n") {
 		d.lines = append(d.lines, strings.Map(printable, strings.TrimSuffix(line, "\r")))
 		d.starts = append(d.starts, start)
 		start += len(line) + 1

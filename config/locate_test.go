@@ -23,7 +23,7 @@ func TestLocate(t *testing.T) {
 		`[t.sub]`,                         // 11
 		`"\u0071" = 'é'`,                  // 12
 	}, "\n")
-	d := newDocument("x", text)
+	d := newDocument("x", text, nil)
 	d.root = locate(text)
 	for _, c := range []struct {
 		path       string
@@ -58,7 +58,7 @@ func TestLocate(t *testing.T) {
 }
 
 func TestPositionCountsCharacters(t *testing.T) {
-	d := newDocument("x", "a\néé = \"ü\"\n")
+	d := newDocument("x", "a\néé = \"ü\"\n", nil)
 	line, col, width := d.position(span{strings.Index(d.text, `"`), len(d.text) - 1})
 	if line != 2 || col != 6 || width != 3 {
 		t.Errorf("got %d:%d width %d, want 2:6 width 3", line, col, width)

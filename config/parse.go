@@ -86,16 +86,25 @@ func (d *document) result(cfg *Config) (*Config, error) {
 // parse decodes and checks against the schema alone. The Config is nil when the text is no TOML;
 // when there are other problems, it holds what could be read.
 func parse(name string, text []byte) (*document, *Config) {
-	d := newDocument(name, strings.TrimPrefix(string(text), "\ufeff"))
-	raw, ok := d.decodeTOML()
-	if !ok {
+	d := newDocument(name, string(text), reflect.TypeFor[Config]())
+	cfg := Default()
+	if !d.fill(cfg) {
 		return d, nil
 	}
-	cfg := Default()
-	d.root = locate(d.text)
-	d.table(reflect.ValueOf(cfg).Elem(), raw, d.root, "")
 	d.check(cfg)
 	return d, cfg
+}
+
+// fill reads the text into what to points to, a struct of the document's schema. ok is false when it is no
+// TOML.
+func (d *document) fill(to any) (ok bool) {
+	raw, ok := d.decodeTOML()
+	if !ok {
+		return false
+	}
+	d.root = locate(d.text)
+	d.table(reflect.ValueOf(to).Elem(), raw, d.root, "")
+	return true
 }
 
 // decodeTOML turns the text into a generic tree. The decoder stops at the first mistake in the

@@ -14,14 +14,23 @@ import (
 // TestProblems compares the whole text of what is wrong with each testdata/*.toml with the .want
 // beside it. UPDATE_GOLDEN=1 writes the texts anew; read them before committing.
 func TestProblems(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.toml")
+	wantProblems(t, "testdata/*.toml", func(name string, text []byte) error {
+		_, err := Parse(name, text)
+		return err
+	})
+}
+
+// wantProblems compares what a parser reports of the files that a pattern matches.
+func wantProblems(t *testing.T, pattern string, parse func(name string, text []byte) error) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %d files: %v", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			text := read(t, file)
-			_, err = Parse(filepath.Base(file), []byte(text))
+			err = parse(filepath.Base(file), []byte(text))
 			got, ok := errors.AsType[Errors](err)
 			if !ok {
 				t.Fatalf("Parse: %v, want Errors", err)

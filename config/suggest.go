@@ -11,13 +11,13 @@ import (
 
 // suggestKey says what was meant by an unknown key that is not near one of its own table: a key
 // that another program has, or a key or table elsewhere in this file; "" when nothing is near.
-func suggestKey(where, name string, isTable bool) string {
+func suggestKey(schema reflect.Type, where, name string, isTable bool) string {
 	plain := strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
-	if hint := renamed[plain]; hint != "" {
+	if hint := renamed[plain]; hint != "" && schema == reflect.TypeFor[Config]() {
 		return hint
 	}
 	var paths, names []string
-	eachKey(reflect.TypeFor[Config](), "", func(path string, table bool) {
+	eachKey(schema, "", func(path string, table bool) {
 		if parent(path) != where && table == isTable {
 			paths = append(paths, path)
 			names = append(names, path[strings.LastIndexByte(path, '.')+1:])
