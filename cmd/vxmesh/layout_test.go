@@ -179,6 +179,24 @@ var importRules = []importRule{
 		"the engine gets small options whose zero values it documents, not the user's file",
 	},
 	{
+		"topology/...",
+		[]string{"config", "ui/...", "lab/..."},
+		nil,
+		"a simulated network is made of a plan, and shown through the control API as any other",
+	},
+	{
+		"topology/explain",
+		[]string{"..."},
+		[]string{"tundev/ether", "tundev/offload", "tunnel/drop", "tunnel/session", "tunnel/wire"},
+		"what a packet is can be said from its bytes",
+	},
+	{
+		"tunnel/simnet",
+		[]string{"..."},
+		[]string{"tunnel/udp", "tundev/ether", "tundev/offload", "tunnel/drop", "internal/wait"},
+		"the internet carries datagrams and knows nobody who sends them",
+	},
+	{
 		"ui/view",
 		[]string{"..."},
 		[]string{"internal/suggest"},
@@ -208,7 +226,7 @@ var importRules = []importRule{
 // what lets the same code run in production, in the lab, under the fuzzer and on a fake clock.
 var pure = []string{
 	"tundev/ether", "tundev/offload", "tundev/station", "tunnel/bridge", "tunnel/vxlan", "tunnel/drop",
-	"tunnel/session", "tunnel/wire", "tunnel/roster",
+	"tunnel/session", "tunnel/wire", "tunnel/roster", "topology/explain",
 }
 
 // impure is what a pure package does not touch: an import path, or a package's function.
