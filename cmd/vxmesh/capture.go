@@ -53,14 +53,7 @@ func output(cmd *cobra.Command, name string, write func(io.Writer) error) error 
 		return write(cmd.OutOrStdout())
 	}
 	f := &lateFile{name: name}
-	err := write(f)
-	if closeErr := f.close(); err == nil {
-		err = closeErr
-	}
-	if f.written > 0 {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, byteCount(f.written))
-	}
-	return err
+	return f.finish(cmd, write(f))
 }
 
 func captureTo(w io.Writer, cmd *cobra.Command, c control.Client, o control.CaptureOptions) error {
@@ -93,9 +86,14 @@ func (l *lateFile) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-func (l *lateFile) close() error {
+// finish closes the file, and says what is in it. The error is err, or else that of closing it.
+func (l *lateFile) finish(cmd *cobra.Command, err error) error {
 	if l.f == nil {
-		return nil
+		return err
 	}
-	return l.f.Close()
+	if closeErr := l.f.Close(); err == nil {
+		err = closeErr
+	}
+	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", l.name, byteCount(l.written))
+	return err
 }

@@ -99,6 +99,13 @@ var commandCases = map[string]commandCase{
 	"version":               {schema: "version"},
 	"help":                  {schema: "commands", most: -1},
 	"tui":                   {most: -1},
+	"demo":                  {},
+	"lab":                   {most: 1},
+	"lab exec":              {most: -1},
+	"lab list":              {args: "--dir nowhere", schema: "labs"},
+	"lab set":               {most: 1},
+	"lab stop":              {most: 1},
+	"lab example":           {},
 }
 
 // TestEveryCommand walks the whole tree.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vxmesh/vxmesh/config"
+	"github.com/vxmesh/vxmesh/topology/remote"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/ui/view"
 )
@@ -67,6 +69,11 @@ var arguments = []argument{
 	{"service start", 0, configNames, false},
 	{"service stop", 0, configNames, false},
 	{"service status", 0, configNames, false},
+	{"lab", 0, wordsOf(), true},
+	{"lab exec", 0, labNodes, false},
+	{"lab exec", 1, wordsOf(append([]string{"ping"}, nodeCommands...)...), false},
+	{"lab set", 0, labParts, false},
+	{"lab stop", 0, labNames, false},
 }
 
 // flagValues are the values of flags, by command and flag; "*" is every command that has the flag.
@@ -86,6 +93,9 @@ var flagValues = []struct {
 	{"run", "address", wordsOf("auto", "none")},
 	{"tui", "screen", wordsOf(pageNames()...)},
 	{"tui", "theme", wordsOf(view.Names()...)},
+	{"lab", "screen", wordsOf(pageNames()...)},
+	{"lab", "theme", wordsOf(view.Names()...)},
+	{"lab set", "nat", wordsOf(config.NATs()...)},
 }
 
 // addCompletions tells cobra what can stand where.
@@ -283,4 +293,37 @@ func invitationIDs(_ context.Context, g *globals) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// labNames are the labs that run.
+func labNames(_ context.Context, g *globals) (names []string) {
+	for _, n := range control.Labs(g.labDir) {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// ofLab is what a lab that runs says of itself; nothing when it does not.
+func (g *globals) ofLab(ctx context.Context) (lab remote.Lab) {
+	c, err := g.lab()
+	if err != nil {
+		return lab
+	}
+	lab, _ = c.Lab(ctx)
+	return lab
+}
+
+func labNodes(ctx context.Context, g *globals) (names []string) {
+	for _, n := range g.ofLab(ctx).Nodes {
+		names = append(names, n.Name+"\t"+listed(n.Addresses))
+	}
+	return names
+}
+
+// labParts are what `lab set` takes.
+func labParts(ctx context.Context, g *globals) (names []string) {
+	for _, s := range g.ofLab(ctx).Sites {
+		names = append(names, s.Name+"\t"+s.NAT)
+	}
+	return append(names, labNodes(ctx, g)...)
 }

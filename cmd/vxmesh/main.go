@@ -29,6 +29,8 @@ var commands = []func(*globals) *cobra.Command{
 	newJoinCmd,
 	newInviteCmd,
 	newLeaveCmd,
+	newDemoCmd,
+	newLabCmd,
 	newTUICmd,
 	newStatusCmd,
 	newPeersCmd,
@@ -61,6 +63,7 @@ func init() { cobra.EnableCommandSorting = false } // the order above says more 
 type globals struct {
 	network string // "" when not given
 	socket  string // "" when not given
+	labDir  string // where labs have their sockets
 	json    bool
 
 	serves atomic.Bool // this is a daemon, which leaves in its own time

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/vxmesh/vxmesh/tunnel/control"
 )
@@ -77,15 +78,20 @@ func newPingCmd(g *globals) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&p.count, "count", "c", 0, "stop after so many")
-	flags.DurationVarP(&p.interval, "interval", "i", time.Second, "from one to the next")
+	p.flags(flags, &timeout)
 	flags.IntVarP(&p.request.Size, "size", "s", 0, "bytes of the outer IP packet; with --overlay those behind the ICMP header")
-	flags.DurationVarP(&timeout, "timeout", "W", time.Second, "wait so long for each")
 	flags.BoolVar(&paths, "paths", false, "try every way to the peer")
 	flags.BoolVar(&mtu, "mtu", false, "find what the path carries")
 	flags.BoolVar(&p.overlay, "overlay", false, "ping a host of the segment")
 	flags.Uint32Var(&p.vni, "vni", 0, "with --overlay: the segment, where there are several")
 	return cmd
+}
+
+// flags are those that every ping has.
+func (p *pinger) flags(flags *pflag.FlagSet, timeout *time.Duration) {
+	flags.IntVarP(&p.count, "count", "c", 0, "stop after so many")
+	flags.DurationVarP(&p.interval, "interval", "i", time.Second, "from one to the next")
+	flags.DurationVarP(timeout, "timeout", "W", time.Second, "wait so long for each")
 }
 
 // check refuses what does not go together, or makes no sense.

@@ -92,7 +92,26 @@ func runTUI(cmd *cobra.Command, g *globals, f *tuiFlags) error {
 	if closer, ok := o.Replay.(io.Closer); ok {
 		defer func() { _ = closer.Close() }()
 	}
-	frame, err := ui.Run(cmd.Context(), o)
+	return runUI(cmd.Context(), cmd, o)
+}
+
+// show shows a node of a simulated network until it is left or ctx ends. It starts and changes nothing of this
+// machine.
+func (f *tuiFlags) show(ctx context.Context, cmd *cobra.Command, c control.Client) error {
+	settings, err := readTUIConfig(tuiConfigPath())
+	if err != nil {
+		return err
+	}
+	first, err := f.screenOptions(cmd, settings)
+	if err != nil {
+		return err
+	}
+	return runUI(ctx, cmd, ui.Options{Screen: first, Keys: settings.Keys, Client: c, Demo: true})
+}
+
+// runUI shows the UI, and leaves its last frame on the terminal where the person wants that.
+func runUI(ctx context.Context, cmd *cobra.Command, o ui.Options) error {
+	frame, err := ui.Run(ctx, o)
 	if frame != "" {
 		_, _ = fmt.Fprintln(cmd.OutOrStdout(), frame)
 	}
