@@ -2,6 +2,7 @@ package topology
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,6 +17,9 @@ type Stack interface {
 	tundev.Device
 	// Ping sends one ICMP echo and waits for the answer.
 	Ping(ctx context.Context, to netip.Addr, size int) (rtt time.Duration, err error)
+	// DialContext and Listen are as those of package net, with addresses of the segment.
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	Listen(network, address string) (net.Listener, error)
 }
 
 // A Frame is one that passed between a host and its node's segment.

@@ -2,14 +2,15 @@ package topology
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
+	"runtime/debug"
 	"time"
 
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tunnel"
+	"github.com/vxmesh/vxmesh/tunnel/capture"
 	"github.com/vxmesh/vxmesh/tunnel/control"
 	"github.com/vxmesh/vxmesh/tunnel/simnet"
 )
@@ -57,12 +58,11 @@ func (h *Host) AddressOf(other *Host) (netip.Addr, error) {
 // Ping sends one ICMP echo of size bytes payload through the segment whose network has the address, and
 // waits for the answer until ctx ends.
 func (h *Host) Ping(ctx context.Context, to netip.Addr, size int) (time.Duration, error) {
-	for i, d := range h.plan.Devices {
-		if slices.ContainsFunc(d.Addresses, func(p netip.Prefix) bool { return p.Masked().Contains(to) }) {
-			return h.devices[i].Ping(ctx, to, size)
-		}
+	d, err := h.deviceFor(to)
+	if err != nil {
+		return 0, err
 	}
-	return 0, control.Errorf(control.CodeNotFound, "%s has no device in a network with %s", h.Name, to)
+	return d.Ping(ctx, to, size)
 }
 
 // open makes a device of the host.
@@ -100,9 +100,20 @@ func (h *Host) Backend() control.Backend {
 		Reload: func(context.Context) (control.ReloadResult, error) {
 			return control.ReloadResult{}, control.Errorf(control.CodeFailed, "a simulated node has no config file to read again")
 		},
-		Capture: func(ctx context.Context, w io.Writer, o control.CaptureOptions) error { return n.Capture(ctx, w, o) },
-		Events:  &h.events, Log: h.logs,
+		PingOverlay: h.pingOverlay, DialOverlay: h.dialOverlay,
+		Capture: n.Capture, Stacks: debug.Stack, Packets: h.packets,
+		Panicked: func(v any) string { return fmt.Sprintf("panic: %v", v) },
+		Events:   &h.events, Log: h.logs,
 	}
+}
+
+// packets are the headers of the node's last packets.
+func (h *Host) packets(text bool) []byte {
+	list, _ := h.Node.Packets()
+	if text {
+		return capture.Text(list)
+	}
+	return capture.File(list)
 }
 
 // noMembers refuses what only a network with members has: here everybody is listed.

@@ -81,14 +81,10 @@ func (d *daemon) crashFiles() []bundle.File {
 // packets are the headers of the last packets, as pcapng or a line each.
 func (d *daemon) packets(text bool) []byte {
 	list, _ := d.node.Packets()
-	if !text {
-		return capture.File(list)
+	if text {
+		return capture.Text(list)
 	}
-	var lines strings.Builder
-	for i := range list {
-		fmt.Fprintln(&lines, &list[i])
-	}
-	return []byte(lines.String())
+	return capture.File(list)
 }
 
 // panicked reports the panic of a request, which the node survives.

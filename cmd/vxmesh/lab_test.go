@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -102,6 +103,9 @@ func TestLab(t *testing.T) {
 		if r.code != exitOK || !strings.Contains(r.out, c.says) {
 			t.Errorf("%v: %+v", c.args, r)
 		}
+	}
+	if r := l.run("exec", "host1", "nc", "host2", "9"); r.code != exitFailed || !strings.Contains(r.errOut, "refuses the connection") {
+		t.Errorf("nc: %+v", r)
 	}
 	r = l.run("exec", "host1", "peers", "--json")
 	validate(t, "peers", r.out)
@@ -246,10 +250,16 @@ func TestLabNATs(t *testing.T) {
 // A silentStack is a device without a host.
 type silentStack struct{ *tundevtest.Device }
 
-// Ping implements [topology.Stack].
-func (silentStack) Ping(context.Context, netip.Addr, int) (time.Duration, error) {
-	return 0, errors.New("there is no host")
+var errNoHost = errors.New("there is no host")
+
+// Ping, DialContext and Listen implement [topology.Stack].
+func (silentStack) Ping(context.Context, netip.Addr, int) (time.Duration, error) { return 0, errNoHost }
+
+func (silentStack) DialContext(context.Context, string, string) (net.Conn, error) {
+	return nil, errNoHost
 }
+
+func (silentStack) Listen(string, string) (net.Listener, error) { return nil, errNoHost }
 
 // FuzzLabPlan: what the file's checks accept can be built, whatever it is.
 func FuzzLabPlan(f *testing.F) {

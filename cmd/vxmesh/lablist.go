@@ -129,23 +129,23 @@ func (g *globals) lab() (remote.Client, error) {
 }
 
 // labNode is a node of a lab that runs.
-func (g *globals) labNode(ctx context.Context, name string) (remote.Client, remote.Node, error) {
+func (g *globals) labNode(ctx context.Context, name string) (remote.Node, error) {
 	c, err := g.lab()
 	if err != nil {
-		return c, remote.Node{}, err
+		return remote.Node{}, err
 	}
 	lab, err := c.Lab(ctx)
 	if err != nil {
-		return c, remote.Node{}, err
+		return remote.Node{}, err
 	}
 	var names []string
 	for _, n := range lab.Nodes {
 		if n.Name == name {
-			return c, n, nil
+			return n, nil
 		}
 		names = append(names, n.Name)
 	}
-	return c, remote.Node{}, &cmdError{
+	return remote.Node{}, &cmdError{
 		code:  exitNotFound,
 		err:   fmt.Errorf("lab %s has no node %q%s", lab.Name, name, suggest.DidYouMean(name, names)),
 		hints: []string{"nodes: " + strings.Join(names, ", ")},

@@ -23,11 +23,6 @@ func (c Client) Lab(ctx context.Context) (Lab, error) {
 	return call[Lab](ctx, c, http.MethodGet, "/v1/lab", nil)
 }
 
-// Ping has a node's host send one echo.
-func (c Client) Ping(ctx context.Context, r PingRequest) (PingReply, error) {
-	return call[PingReply](ctx, c, http.MethodPost, "/v1/ping", r)
-}
-
 // Change has something happen to a site or a node.
 func (c Client) Change(ctx context.Context, r ChangeRequest) (Lab, error) {
 	return call[Lab](ctx, c, http.MethodPost, "/v1/change", r)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -76,12 +75,6 @@ func TestLab(t *testing.T) {
 			len(lab.Sites) != 1 || lab.Sites[0].NAT != "port-restricted" {
 			t.Errorf("%+v, %v", lab, err)
 		}
-		for _, to := range []string{"b", "10.77.0.2"} {
-			r, err := c.Ping(ctx, remote.PingRequest{From: "a", To: to, Size: 56, Timeout: 10 * time.Second})
-			if err != nil || r.RTT <= 0 || r.Addr.String() != "10.77.0.2" {
-				t.Errorf("ping %s: %+v, %v", to, r, err)
-			}
-		}
 		kind, loss := simnet.FullCone, 0.02
 		lab, err = c.Change(ctx, remote.ChangeRequest{Name: "home", Change: topology.Change{NAT: &kind, Loss: &loss}})
 		if err != nil || lab.Sites[0].NAT != "full-cone" {
@@ -93,28 +86,10 @@ func TestLab(t *testing.T) {
 // TestRefusals: what cannot be has a code and says why.
 func TestRefusals(t *testing.T) {
 	served(t, func(ctx context.Context, c remote.Client) {
-		ping := func(from, to string, size int, timeout time.Duration) error {
-			_, err := c.Ping(ctx, remote.PingRequest{From: from, To: to, Size: size, Timeout: timeout})
-			return err
-		}
-		_, unknown := c.Change(ctx, remote.ChangeRequest{Name: "hone"})
-		for _, r := range []struct {
-			err  error
-			code control.Code
-			says string
-		}{
-			{ping("a", "bb", 0, time.Second), control.CodeNotFound, `did you mean "b"?`},
-			{ping("aa", "b", 0, time.Second), control.CodeNotFound, `did you mean "a"?`},
-			{ping("a", "idle", 0, time.Second), control.CodeNotFound, "in no segment together"},
-			{ping("a", "10.78.0.1", 0, time.Second), control.CodeNotFound, "no device"},
-			{ping("a", "10.77.0.9", 0, 50*time.Millisecond), control.CodeTimeout, "no answer from 10.77.0.9"},
-			{ping("a", "b", -1, time.Second), control.CodeUsage, "size"},
-			{ping("a", "b", 0, 0), control.CodeUsage, "timeout"},
-			{unknown, control.CodeNotFound, `did you mean "home"?`},
-		} {
-			if e := control.AsError(r.err); e == nil || e.Code != r.code || !strings.Contains(e.Message, r.says) {
-				t.Errorf("got %v, want %s, %s", r.err, r.code, r.says)
-			}
+		_, err := c.Change(ctx, remote.ChangeRequest{Name: "hone"})
+		e := control.AsError(err)
+		if e == nil || e.Code != control.CodeNotFound || !strings.Contains(e.Message, `did you mean "home"?`) {
+			t.Errorf("got %v", err)
 		}
 	})
 }

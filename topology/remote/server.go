@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -57,14 +56,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/lab", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Lab(), nil) })
-	mux.HandleFunc("POST /v1/ping", func(w http.ResponseWriter, r *http.Request) {
-		request, err := read[PingRequest](w, r)
-		var reply PingReply
-		if err == nil {
-			reply, err = s.ping(r.Context(), request)
-		}
-		answer(w, reply, err)
-	})
 	mux.HandleFunc("POST /v1/change", func(w http.ResponseWriter, r *http.Request) {
 		request, err := read[ChangeRequest](w, r)
 		if err == nil {
@@ -121,37 +112,4 @@ func sites(w *topology.World) (all []Site) {
 		})
 	}
 	return all
-}
-
-// ping sends one echo. Its end in time is not an error of the server's.
-func (s *Server) ping(ctx context.Context, r PingRequest) (reply PingReply, err error) {
-	if err := r.Check(); err != nil {
-		return reply, err
-	}
-	from, err := s.World.NeedHost(r.From)
-	if err != nil {
-		return reply, err
-	}
-	if reply.Addr, err = s.target(from, r.To); err != nil {
-		return reply, err
-	}
-	limited, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
-	reply.RTT, err = from.Ping(limited, reply.Addr, r.Size)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return reply, control.Errorf(control.CodeTimeout, "no answer from %s within %v", reply.Addr, r.Timeout)
-	}
-	return reply, err
-}
-
-// target is the address that is meant: written, or that of a node.
-func (s *Server) target(from *topology.Host, to string) (netip.Addr, error) {
-	if a, err := netip.ParseAddr(to); err == nil {
-		return a, nil
-	}
-	h, err := s.World.NeedHost(to)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	return from.AddressOf(h)
 }

@@ -38,7 +38,7 @@ type stats struct {
 func newListener(t *Tap, o Options) *Listener {
 	faces := o.Interfaces
 	if faces == nil {
-		faces = []Interface{{Inner.String(), Inner}, {Outer.String(), Outer}, {Dropped.String(), Dropped}}
+		faces = pointFaces
 	}
 	return &Listener{
 		tap: t, snaplen: max(0, o.SnapLen), vni: o.VNI, faces: faces, own: o.Interfaces != nil,

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -120,9 +122,18 @@ func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Add
 
 // File is a pcapng file of packets, which need not be whole.
 func File(packets []Packet) []byte {
-	b := appendHeader(nil, 0)
+	b := appendHeader(nil, pointFaces, 0)
 	for i := range packets {
-		b = appendPacket(b, &packets[i], 0)
+		b = appendPacket(b, &packets[i], int(packets[i].Point), 0)
 	}
 	return b
+}
+
+// Text is a line for each of packets, as [Packet.String] has it.
+func Text(packets []Packet) []byte {
+	var lines bytes.Buffer
+	for i := range packets {
+		_, _ = fmt.Fprintln(&lines, &packets[i]) // a buffer takes all
+	}
+	return lines.Bytes()
 }

@@ -75,6 +75,9 @@ type Interface struct {
 	Point Point
 }
 
+// pointFaces are one for each point, in their order.
+var pointFaces = []Interface{{Inner.String(), Inner}, {Outer.String(), Outer}, {Dropped.String(), Dropped}}
+
 // length is that of the whole packet.
 func (p *Packet) length() int { return max(p.Length, len(p.Data)) }
 
