@@ -56,18 +56,7 @@ func (l *leg) unplugged(j *jack) *leg {
 func (j *jack) gone() bool { return j.s.node.segment(j.s.vni) != j.s || j.s.jackAt(j.port) != j }
 
 // takes reports whether the device takes a frame as unfinished as h says it is.
-func (j *jack) takes(h offload.Header) bool {
-	o := j.dev.Offloads()
-	switch {
-	case h == (offload.Header{}):
-		return true
-	case !h.IsSuper():
-		return o.Csum
-	case h.GSOType == offload.GSOUDPL4:
-		return o.USO
-	}
-	return o.TSO
-}
+func (j *jack) takes(h offload.Header) bool { return takes(capsOf(j.dev.Offloads()), h) }
 
 // write gives a frame, gathered from parts, to the device, and counts it when that does not take it.
 func (j *jack) write(h offload.Header, parts [][]byte) {

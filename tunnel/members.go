@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tunnel/roster"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
@@ -281,18 +282,23 @@ func (m *mesh) open() error {
 func (n *Node) caps() session.Caps {
 	all := session.CapCsum | session.CapTSO | session.CapUSO
 	for _, s := range n.segmentList() {
-		o := s.dev.Offloads()
-		if !o.Csum {
-			all &^= session.CapCsum
-		}
-		if !o.TSO {
-			all &^= session.CapTSO
-		}
-		if !o.USO {
-			all &^= session.CapUSO
-		}
+		all &= capsOf(s.dev.Offloads())
 	}
 	return all
+}
+
+// capsOf is what a device takes, in the words of handshakes.
+func capsOf(o tundev.Offloads) (caps session.Caps) {
+	if o.Csum {
+		caps |= session.CapCsum
+	}
+	if o.TSO {
+		caps |= session.CapTSO
+	}
+	if o.USO {
+		caps |= session.CapUSO
+	}
+	return caps
 }
 
 // start has the sockets read that nobody reads yet. The caller holds the node's mu.

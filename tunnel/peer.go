@@ -98,16 +98,18 @@ type sender struct {
 func (s *sender) direct() bool { return s.via == nil }
 
 // takes reports whether the peer's devices finish a frame with this metadata themselves.
-func (s *sender) takes(meta offload.Header) bool {
+func (s *sender) takes(meta offload.Header) bool { return takes(s.caps, meta) }
+
+func takes(caps session.Caps, meta offload.Header) bool {
 	switch {
 	case meta == (offload.Header{}):
 		return true
 	case !meta.IsSuper():
-		return s.caps&session.CapCsum != 0
+		return caps&session.CapCsum != 0
 	case meta.GSOType == offload.GSOUDPL4:
-		return s.caps&session.CapUSO != 0
+		return caps&session.CapUSO != 0
 	}
-	return s.caps&session.CapTSO != 0
+	return caps&session.CapTSO != 0
 }
 
 // want tells the mesh that there is a frame for the peer and no session.
