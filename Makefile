@@ -34,6 +34,10 @@ ROOT := $(shell test "$$(id -u)" = 0 && echo yes)
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: demo
+demo: build ## show it: two machines behind NATs come together, in one process; no root, no network
+	@./$(BINARY) demo
+
 .PHONY: run
 run: build ## show it: pings through real VXLAN to the kernel, in throw-away namespaces
 	@lab/deps.sh ip ping unshare

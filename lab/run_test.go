@@ -24,9 +24,6 @@ import (
 	"github.com/vxmesh/vxmesh/lab/netns"
 )
 
-// nobody is an ordinary user.
-const nobody = 65534
-
 // ordinary runs a program, its first argument, as an ordinary user to whom /dev/net/tun has the mode that
 // precedes it: both are copies in a mount namespace of the command's own.
 const ordinary = `mount -t tmpfs -o mode=755 none /mnt && cp "$2" /mnt/vxmesh && mknod -m "$1" /mnt/tun c 10 200 &&

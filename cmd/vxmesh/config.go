@@ -7,9 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -178,45 +175,6 @@ func fileError(path string, err error) error {
 		return &cmdError{code: exitPermission, err: err, hints: []string{hint}}
 	}
 	return err
-}
-
-// configPath is the file that arg means: a path when it looks like one, else that of the network
-// with this name.
-func configPath(arg string) string {
-	switch {
-	case arg == "-":
-		return "<stdin>"
-	case strings.ContainsAny(arg, `./\`):
-		return arg
-	}
-	return filepath.Join(configDir(), arg+".toml")
-}
-
-// configFiles are the files that a command means when it names none: that of the network if there
-// is one, which may be given as a path too, else all that are installed.
-func configFiles(network string) ([]string, error) {
-	if network != "" {
-		return []string{configPath(network)}, nil
-	}
-	files, err := filepath.Glob(filepath.Join(configDir(), "*.toml"))
-	if err == nil && len(files) == 0 {
-		err = &cmdError{
-			code: exitNotFound, err: fmt.Errorf("there is no network in %s", configDir()),
-			hints: []string{"name a file"},
-		}
-	}
-	return files, err
-}
-
-// configDir is where the files of this machine's networks are.
-func configDir() string {
-	switch runtime.GOOS {
-	case "windows":
-		return filepath.Join(os.Getenv("ProgramData"), "vxmesh")
-	case "freebsd":
-		return "/usr/local/etc/vxmesh"
-	}
-	return "/etc/vxmesh"
 }
 
 // printJSON writes v as one indented JSON object.

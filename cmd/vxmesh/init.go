@@ -110,7 +110,7 @@ func newSetup(cmd *cobra.Command, network string, f setupFlags) (*setup, error) 
 	s := &setup{network: network, node: nodeName(cfg), state: stateDir(cfg), flags: f}
 	s.config = f.config
 	if s.config == "" {
-		s.config = filepath.Join(configDir(), network+".toml")
+		s.config = newConfigPath(network, f.relay || f.stack)
 	}
 	if err := roster.ValidName(network); err != nil {
 		return nil, usageError(cmd, "%q cannot be a network's name: %v", network, err)
@@ -177,6 +177,9 @@ func (s *setup) found(now time.Time) (*initResult, error) {
 		if err := s.free(); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.ready(); err != nil {
+		return nil, err
 	}
 	id, err := s.identity()
 	if err != nil {
@@ -263,7 +266,8 @@ func setupError(err error) error {
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return &cmdError{code: exitPermission, err: err, hints: []string{
-			"run it as root, with sudo", "or keep it elsewhere with --config FILE and --state DIR",
+			"run it as root, with sudo", "or without root and without an interface: --userspace",
+			"or keep it elsewhere with --config FILE and --state DIR",
 		}}
 	}
 	return err

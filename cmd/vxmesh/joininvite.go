@@ -124,6 +124,9 @@ func words(id roster.NetworkID) string {
 
 // enrol makes this machine a member, unless an earlier attempt has, and writes the config file.
 func (s *setup) enrol(ctx context.Context, cmd *cobra.Command, token *roster.Token, show *progress) error {
+	if err := s.ready(); err != nil {
+		return err
+	}
 	id, err := s.identity()
 	if err != nil {
 		return err

@@ -62,12 +62,24 @@ func (s *setup) file(vni uint32) []byte {
 	return b.Bytes()
 }
 
+// ready sees to it that the config file can be written: what is done before that, such as using up an
+// invitation, cannot be undone.
+func (s *setup) ready() error {
+	dir := filepath.Dir(s.config)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return setupError(err)
+	}
+	f, err := os.CreateTemp(dir, ".vxmesh-*")
+	if err != nil {
+		return setupError(err)
+	}
+	_ = f.Close()
+	return setupError(os.Remove(f.Name()))
+}
+
 // write writes the config file, whole or not at all. There is no secret in it, and the user that services
 // run as has to read it; a package's directory of configs is closed to everybody else.
 func (s *setup) write(vni uint32) error {
-	if err := os.MkdirAll(filepath.Dir(s.config), 0o755); err != nil {
-		return err
-	}
 	if err := atomicfile.Replace(s.config, s.file(vni)); err != nil {
 		return err
 	}

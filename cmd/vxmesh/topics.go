@@ -115,8 +115,10 @@ const pathsHelp = `Files, on Linux; NETWORK is the name of the network
   /run/vxmesh/NETWORK.sock        its control socket
 
 For users who are not root, but for that of the service, the last two are
-$XDG_STATE_HOME/vxmesh/NETWORK (~/.local/state) and $XDG_RUNTIME_DIR/vxmesh/NETWORK.sock. FreeBSD has
-its configs in /usr/local/etc/vxmesh, Windows in %ProgramData%\vxmesh.
+$XDG_STATE_HOME/vxmesh/NETWORK (~/.local/state) and $XDG_RUNTIME_DIR/vxmesh/NETWORK.sock. They may have
+configs of their own, which come first: $XDG_CONFIG_HOME/vxmesh/networks/NETWORK.toml (~/.config); init
+and join write there with --userspace and --relay-only. FreeBSD has the machine's configs in
+/usr/local/etc/vxmesh, Windows in %ProgramData%\vxmesh.
 network.state and control.socket of the config say otherwise; so does --socket.
 
 Ways to a peer, as in vxmesh peers
