@@ -17,6 +17,8 @@ for tool; do
 	nft) package=nftables ;;
 	miniupnpd) package=miniupnpd-nftables ;;
 	turnserver | turnutils_*) package=coturn ;;
+	*/wine64) package=wine64 ;;
+	x86_64-w64-mingw32-*) package=binutils-mingw-w64-x86-64 ;;
 	*) package=$tool ;;
 	esac
 	missing="$missing $package"

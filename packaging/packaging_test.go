@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,5 +87,31 @@ func TestManifests(t *testing.T) {
 			continue
 		}
 		was = m[1]
+	}
+}
+
+// TestTargets: what a release builds is what `make cross` compiles.
+func TestTargets(t *testing.T) {
+	makefile := read(t, "../Makefile")
+	value := func(name string) string {
+		m := regexp.MustCompile(`(?m)^(?:export )?` + name + ` +:= ((?:.*\\\n)*.*)$`).FindStringSubmatch(makefile)
+		if m == nil {
+			t.Fatalf("the Makefile has no %s", name)
+		}
+		return strings.ReplaceAll(m[1], "\\\n", " ")
+	}
+	model := map[string]string{"arm": "_" + value("GOARM"), "mipsle": "_" + value("GOMIPS")}
+	var want []string
+	for _, target := range strings.Fields(value("TARGETS")) {
+		system, machine, _ := strings.Cut(target, "/")
+		want = append(want, system+"_"+machine+model[machine])
+	}
+	list := regexp.MustCompile(`targets:\n((?: +- \w+\n)+)`).FindStringSubmatch(read(t, "../.goreleaser.yaml"))
+	if list == nil {
+		t.Fatal(".goreleaser.yaml has no targets")
+	}
+	got := strings.Fields(strings.ReplaceAll(list[1], "- ", ""))
+	if !slices.Equal(got, want) {
+		t.Errorf(".goreleaser.yaml builds\n%q, the Makefile\n%q", got, want)
 	}
 }

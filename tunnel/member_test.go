@@ -235,6 +235,7 @@ func TestMemberNewSecret(t *testing.T) {
 		"in turn": {false, false}, "in turn, the removal is lost": {false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			simulateGuild(t, 5, 8, func(g *guild) {
 				g.allMeet()
 				begin(g.fellows...)

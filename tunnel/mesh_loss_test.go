@@ -160,6 +160,7 @@ func TestBadLinks(t *testing.T) {
 	} {
 		for kind, plain := range map[string]bool{"": false, ", no offloads": true} {
 			t.Run(name+kind, func(t *testing.T) {
+				t.Parallel()
 				simulate(t, 9, func(w *world) {
 					a, b := w.pair()
 					if plain {

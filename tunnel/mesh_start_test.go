@@ -131,6 +131,7 @@ func TestRekeyUnderTraffic(t *testing.T) {
 		"lossy":   {simnet.Conditions{Delay: 10 * time.Millisecond, Loss: 0.2}, 0.78},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			simulate(t, 2, func(w *world) {
 				a, b := w.pair()
 				start(a, b)

@@ -149,7 +149,7 @@ func (k kind) rules(wan netip.Addr) rules {
 		r.input = ""
 	case "porthash":
 		r.after = "oifname \"wan\" meta l4proto udp masquerade to : jhash ip saddr . udp sport mod 4096 map " +
-			ports(4096, func(i int) int { return 20000 + i*2654435761%40000 }) + "\n" + masquerade
+			ports(4096, func(i int) int { return 20000 + int(uint64(i)*2654435761%40000) }) + "\n" + masquerade
 	case "symseq":
 		r.after = "oifname \"wan\" meta l4proto udp masquerade to : numgen inc mod 8192 map " +
 			ports(8192, func(i int) int { return 40000 + i }) + "\n" + masquerade
