@@ -62,8 +62,8 @@ test: unit $(if $(ROOT),lab,no-lab) ## everything that can run here: unit tests,
 # Packages that start no goroutine, nor do their tests: the race detector has nothing to find there, and much to do.
 ALONE := ./config ./docs ./internal/genman ./internal/suggest ./nat ./packaging ./tundev/ether ./tundev/offload \
          ./tundev/station ./tunnel/chunk ./tunnel/roster ./tunnel/vxlan ./tunnel/wire ./ui/mirror ./ui/screen ./ui/view
-# What it watches are a few random networks, because all have the same goroutines; those that run
-# without it are many, and so are the networks whose size and memory are measured.
+# It watches a few random networks: more of them happen to other events, not to other goroutines. All are run without it,
+# and so is what measures memory and sizes, where its own would count.
 WATCH  = VXMESH_SEEDS=6 CGO_ENABLED=1 $(GO) test $(RACE) -skip '^TestLayout'
 LARGE := Memory|Scale|Towns
 

@@ -348,7 +348,11 @@ func TestGuestBadRequests(t *testing.T) {
 	if _, err := io.WriteString(c, early); err != nil {
 		t.Fatal(err)
 	}
-	errorLine(t, bufio.NewReader(c))
+	in := bufio.NewReader(c)
+	if r, err := http.ReadResponse(in, nil); err != nil || r.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	errorLine(t, in)
 }
 
 // TestGuestSaysTooMuch: nonsense ends the stay.

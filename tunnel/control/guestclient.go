@@ -1,15 +1,11 @@
 package control
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"time"
@@ -52,27 +48,9 @@ func (c Client) Guest(ctx context.Context, r GuestRequest, tap *os.File) (*Guest
 
 // join is the talk of [GuestRequest] until the welcome.
 func (g *GuestConn) join(r GuestRequest, tap *os.File) error {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
-	req, err := http.NewRequest(http.MethodPost, "http://vxmesh/v1/guests", bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Connection", "Upgrade")
-	req.Header.Set("Upgrade", GuestProtocol)
-	if err := req.Write(g.conn); err != nil {
-		return err
-	}
-	in := bufio.NewReader(g.conn)
-	res, err := http.ReadResponse(in, req)
+	in, err := g.c.upgrade(g.conn, GuestProtocol, "/v1/guests", r)
 	if err != nil {
 		return err
-	}
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		defer func() { _ = res.Body.Close() }()
-		return g.c.refusal(res)
 	}
 	if err := sendFile(g.conn, tap); err != nil {
 		return err

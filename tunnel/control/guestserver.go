@@ -11,8 +11,6 @@ import (
 	"time"
 )
 
-const upgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + GuestProtocol + "\r\n\r\n"
-
 // maxGuestLine is how much a guest may say in all: it settles once.
 const maxGuestLine = 4096
 
@@ -32,14 +30,13 @@ func (s *server) guest(w http.ResponseWriter, r *http.Request) {
 	}
 	s.streaming.Add(1) // while the connection still counts as the HTTP server's
 	defer s.streaming.Done()
-	conn, buffered, err := http.NewResponseController(w).Hijack()
+	conn, early, err := hijack(w, GuestProtocol)
 	if err != nil {
-		writeError(w, err)
-		return
+		return // so has the client
 	}
 	l := lifeline{conn: conn, lines: json.NewEncoder(conn), write: s.write}
 	defer l.end()
-	if err := s.host(r.Context(), &l, buffered.Reader, req); err != nil {
+	if err := s.host(r.Context(), &l, early, req); err != nil {
 		l.send(AsError(err))
 	}
 }
@@ -67,7 +64,6 @@ func (s *server) host(ctx context.Context, l *lifeline, early *bufio.Reader, req
 	}
 	c := l.conn
 	if limited, ok := c.(*limitedConn); ok {
-		limited.release() // guests have a limit of their own, and shall lock nobody out
 		c = limited.Conn
 	}
 	unix, ok := c.(*net.UnixConn)
@@ -75,9 +71,6 @@ func (s *server) host(ctx context.Context, l *lifeline, early *bufio.Reader, req
 		return Errorf(CodeUsage, "a TAP can be passed on a Unix socket only")
 	}
 	_ = unix.SetDeadline(time.Now().Add(s.read))
-	if _, err := io.WriteString(unix, upgradeAnswer); err != nil {
-		return err
-	}
 	tap, err := receiveFile(unix)
 	if err != nil {
 		return err

@@ -64,7 +64,11 @@ func (s *server) stream(
 	err := do(r.Context(), func() (net.Conn, error) {
 		s.streaming.Add(1) // before the server forgets the connection
 		accepted = true
-		return hijack(w)
+		c, early, err := hijack(w, streamProtocol)
+		if err != nil {
+			return nil, err
+		}
+		return newUpgraded(c, early), nil
 	})
 	if accepted {
 		s.streaming.Done()
@@ -75,22 +79,22 @@ func (s *server) stream(
 	}
 }
 
-// hijack takes the connection away from the HTTP server.
-func hijack(w http.ResponseWriter) (net.Conn, error) {
+// hijack takes the connection away from the HTTP server, and tells the client that it is another protocol's
+// now. In early is what the client has said already.
+func hijack(w http.ResponseWriter, protocol string) (c net.Conn, early *bufio.Reader, err error) {
 	c, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, fmt.Errorf("upgrade connection: %w", err)
+		return nil, nil, fmt.Errorf("upgrade connection: %w", err)
 	}
 	if l, ok := c.(*limitedConn); ok {
-		l.release() // streams have a limit of their own
+		l.release() // what it becomes has a limit of its own, and shall lock nobody out
 	}
-	_, err = fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
-		streamProtocol)
+	_, err = fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol)
 	if err != nil {
 		_ = c.Close()
-		return nil, fmt.Errorf("upgrade connection: %w", err)
+		return nil, nil, fmt.Errorf("upgrade connection: %w", err)
 	}
-	return newUpgraded(c, buf.Reader), nil
+	return c, buf.Reader, nil
 }
 
 // openStream makes a request whose answer is a stream. The end of ctx ends the wait for it alone.
@@ -100,7 +104,7 @@ func (c Client) openStream(ctx context.Context, path string, req any) (net.Conn,
 		return nil, c.streamError(err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	u, err := c.askForStream(conn, path, req)
+	in, err := c.upgrade(conn, streamProtocol, path, req)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -111,16 +115,18 @@ func (c Client) openStream(ctx context.Context, path string, req any) (net.Conn,
 		}
 		return nil, c.streamError(err)
 	}
-	return u, nil
+	return newUpgraded(conn, in), nil
 }
 
-func (c Client) askForStream(conn net.Conn, path string, req any) (net.Conn, error) {
+// upgrade makes a request on a connection that is another protocol's from then on, and gives the reader that
+// has what came behind the answer.
+func (c Client) upgrade(conn net.Conn, protocol, path string, req any) (*bufio.Reader, error) {
 	r, err := newRequest(context.Background(), http.MethodPost, path, req)
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Connection", "Upgrade")
-	r.Header.Set("Upgrade", streamProtocol)
+	r.Header.Set("Upgrade", protocol)
 	if err := r.Write(conn); err != nil {
 		return nil, err
 	}
@@ -130,7 +136,7 @@ func (c Client) askForStream(conn net.Conn, path string, req any) (net.Conn, err
 		return nil, err
 	}
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return newUpgraded(conn, in), nil
+		return in, nil
 	}
 	defer func() { _ = res.Body.Close() }()
 	return nil, c.refusal(res)
