@@ -260,7 +260,8 @@ func TestFollowersShareLines(t *testing.T) {
 		all.Go(func() { lines() })
 	}
 	all.Wait()
-	if n := asked.Load(); n < 4+5 || n > 4+15 {
+	// A client that was kept waiting has two lines at once, and then they may be one.
+	if n := asked.Load(); n < 4+2 || n > 4+15 {
 		t.Errorf("asked %d times for 4 snapshots and 20 lines", n)
 	}
 }
