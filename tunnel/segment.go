@@ -21,6 +21,7 @@ type segment struct {
 	node *Node
 	vni  uint32
 	mac  ether.MAC // of the device
+	kind tundev.Kind
 	auto autoHost
 	dev  tundev.Device
 	jack *jack // that of the device
@@ -46,7 +47,7 @@ type segment struct {
 // newSegment opens the device of a segment and sets up its switch. Nothing moves yet.
 func newSegment(n *Node, o SegmentOptions) (*segment, error) {
 	s := &segment{
-		node: n, vni: o.VNI, options: o, sw: bridge.New(o.FDB), mac: o.Device.MAC,
+		node: n, vni: o.VNI, options: o, sw: bridge.New(o.FDB), mac: o.Device.MAC, kind: o.Device.Kind,
 		log: n.log.With("vni", o.VNI),
 	}
 	if s.mac.IsZero() {

@@ -127,11 +127,10 @@ func (s *segment) deviceStatus() control.Device {
 	return d
 }
 
-// link is the name of the system's interface that the device is, "" when it is none.
+// link is the name of the system's interface that the device is, "" when it is none. It takes no lock: it is
+// called with that of the mesh held.
 func (s *segment) link() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.options.Device.Kind == tundev.Userspace {
+	if s.kind == tundev.Userspace {
 		return ""
 	}
 	return s.dev.Name()
