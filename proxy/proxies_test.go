@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vxmesh/vxmesh/tundev/tundevtest"
 )
 
 // TestForward: each host of the segment is reached, by address and name, and both directions end by
@@ -233,8 +235,7 @@ func TestLateStack(t *testing.T) {
 			t.Fatal(err)
 		}
 		near, far := host(t, 1), host(t, 2)
-		carry(near, far)
-		carry(far, near)
+		tundevtest.Join(near, far)
 		if stack = near; n > 0 { // it was replaced before
 			if c, err = p.Prepare(list); err != nil {
 				t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/tundevtest"
 	"github.com/vxmesh/vxmesh/tundev/userspace"
 )
 
@@ -36,8 +37,7 @@ type world struct {
 func newWorld(t *testing.T, change func(*limits)) *world {
 	t.Helper()
 	w := &world{t: t, near: host(t, 1), far: host(t, 2)}
-	carry(w.near, w.far)
-	carry(w.far, w.near)
+	tundevtest.Join(w.near, w.far)
 	o := Options{
 		Stack: func(vni uint32) Stack {
 			if vni != 7 {
@@ -100,20 +100,6 @@ func host(t *testing.T, n byte) *userspace.Device {
 		<-ended
 	})
 	return d
-}
-
-// carry takes frames from one device to the other until the former is closed.
-func carry(from, to tundev.Device) {
-	go func() {
-		buf := make([]byte, tundev.BufLen)
-		for {
-			n, h, err := from.ReadFrame(buf, true)
-			if err != nil {
-				return
-			}
-			_ = to.WriteFrame(h, [][]byte{buf[:n]})
-		}
-	}()
 }
 
 // offer makes the list what runs.

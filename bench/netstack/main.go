@@ -1,4 +1,4 @@
-// Netstack is what the bench compares vxmesh's userspace devices with: wireguard-go on gVisor's stack, as its
+// Command netstack is what the bench compares vxmesh's userspace devices with: wireguard-go on gVisor's stack, as its
 // package tun/netstack and those who build on it join the two, with a port that is passed on in each direction.
 package main
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
+	"github.com/vxmesh/vxmesh/tundev/tundevtest"
 	"github.com/vxmesh/vxmesh/tundev/userspace"
 )
 
@@ -37,8 +38,7 @@ var (
 func newSegment(t *testing.T, mtu int) segment {
 	t.Helper()
 	s := segment{open(t, macA, mtu, ofA), open(t, macB, mtu, ofB)}
-	carry(t, s.a, s.b)
-	carry(t, s.b, s.a)
+	tundevtest.Join(s.a, s.b)
 	return s
 }
 
@@ -60,21 +60,6 @@ func open(t testing.TB, mac ether.MAC, mtu int, addrs []netip.Prefix) *userspace
 		}
 	})
 	return d
-}
-
-// carry takes frames from one device to the other until the former is closed.
-func carry(t *testing.T, from, to tundev.Device) {
-	t.Helper()
-	go func() {
-		buf := make([]byte, tundev.BufLen)
-		for {
-			n, h, err := from.ReadFrame(buf, true)
-			if err != nil {
-				return
-			}
-			_ = to.WriteFrame(h, [][]byte{buf[:13], buf[13:n]})
-		}
-	}()
 }
 
 func need(t testing.TB, err error) {

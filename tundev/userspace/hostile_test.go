@@ -10,6 +10,7 @@ import (
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tundev/ether"
 	"github.com/vxmesh/vxmesh/tundev/offload"
+	"github.com/vxmesh/vxmesh/tundev/tundevtest"
 	"github.com/vxmesh/vxmesh/tundev/userspace"
 )
 
@@ -140,8 +141,7 @@ func TestLies(t *testing.T) {
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	s := segment{open(t, macA, 1500, ofA), open(t, macB, 1500, ofB)}
-	carry(t, s.a, s.b)
-	carry(t, s.b, s.a)
+	tundevtest.Join(s.a, s.b)
 	if _, err := s.a.Ping(within(t), ofB[0].Addr(), 0); err != nil {
 		t.Fatal(err)
 	}
