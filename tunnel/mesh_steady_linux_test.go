@@ -225,3 +225,19 @@ func TestTrainAllocatesNothing(t *testing.T) {
 		t.Errorf("%d frames came, want %d", got, want)
 	}
 }
+
+// BenchmarkOpening takes super-frames in, which are sealed outside of what is measured.
+func BenchmarkOpening(b *testing.B) {
+	p := stillMesh(b)
+	room, super := room(), make([]byte, offload.HeaderLen)
+	superHeader().Put(super)
+	super = append(super, turned(tcpFrame(1, 60000, true))...)
+	b.SetBytes(60000)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		datagrams := p.seal(room, 7, wire.FlagOffload, super)
+		b.StartTimer()
+		p.receive(datagrams)
+	}
+}

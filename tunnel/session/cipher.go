@@ -1,13 +1,14 @@
 package session
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/cpu"
+
+	"github.com/vxmesh/vxmesh/internal/aesgcm"
 )
 
 // A Cipher is what data datagrams are sealed with.
@@ -100,7 +101,7 @@ func (c Cipher) aead(key []byte) cipher.AEAD {
 	if c == ChaCha20Poly1305 {
 		return must(chacha20poly1305.New(key))
 	}
-	return must(cipher.NewGCM(must(aes.NewCipher(key))))
+	return must(aesgcm.New(key))
 }
 
 // must is for what refuses nothing but keys of a wrong length.
