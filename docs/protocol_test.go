@@ -150,12 +150,12 @@ func TestProtocolExampleArrives(t *testing.T) {
 		r := chunk.NewReassembler(new(chunk.Pool), &got)
 		for i := 1 + lost; i < len(k.plaintexts); i++ {
 			text, h := k.plaintexts[i], wire.ParseHeader(k.datagrams[i])
-			place, reason := r.Place(h, len(text), 0)
+			place, reason := r.Place(h, len(text), 1, 0)
 			if reason != drop.None {
 				t.Fatal(reason)
 			}
 			copy(place[:len(text)], text)
-			r.Commit(h, len(text), false, 0)
+			r.Commit(h, len(text), 1, false, 0)
 		}
 		r.Expire(time.Second)
 		if len(got.frame) != 54+len(payload) || !bytes.Equal(got.frame[54:], payload) {

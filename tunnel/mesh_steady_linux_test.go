@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tundev/tundevtest"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
+	"github.com/vxmesh/vxmesh/tunnel/capture"
 	"github.com/vxmesh/vxmesh/tunnel/chunk"
 	"github.com/vxmesh/vxmesh/tunnel/session"
 	"github.com/vxmesh/vxmesh/tunnel/udp"
@@ -223,6 +225,39 @@ func TestTrainAllocatesNothing(t *testing.T) {
 	}
 	if got, want := p.peer.rx.frames.Load(), uint64(101*40); got != want {
 		t.Errorf("%d frames came, want %d", got, want)
+	}
+}
+
+// TestRunOfChunks has one chunk of a super-frame forged, and then come by itself: nothing but that costs anything,
+// whether datagrams are captured, one by one, or not.
+func TestRunOfChunks(t *testing.T) {
+	for _, captured := range []bool{false, true} {
+		p := stillMesh(t)
+		if captured {
+			p.s.node.tap.Attach(capture.Options{})
+		}
+		super := make([]byte, offload.HeaderLen)
+		superHeader().Put(super)
+		super = append(super, turned(tcpFrame(1, 60000, true))...)
+		datagrams := p.seal(room(), 7, wire.FlagOffload, super)
+		before := p.peer.rxDatagrams.Load()
+		chunk20 := bytes.Clone(datagrams[20*1472 : 21*1472])
+		datagrams[21*1472-1]++
+		p.receive(datagrams)
+		if p.dev.frames != 0 {
+			t.Fatalf("captured %v: a frame was delivered with a forged chunk", captured)
+		}
+		p.receive(chunk20)
+		p.receive(chunk20)
+		if p.dev.frames != 1 || p.dev.bytes != len(super)-offload.HeaderLen {
+			t.Errorf("captured %v: %d frames of %d bytes", captured, p.dev.frames, p.dev.bytes)
+		}
+		if got := p.peer.rxDatagrams.Load() - before; got != 42 {
+			t.Errorf("captured %v: %d datagrams were taken", captured, got)
+		}
+		if drops := p.peer.drops.Map(); drops["auth"] != 1 || drops["replay"] != 1 || len(drops) != 2 {
+			t.Errorf("captured %v: drops: %v", captured, drops)
+		}
 	}
 }
 

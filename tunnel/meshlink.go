@@ -46,14 +46,6 @@ type meshlink struct {
 	scratch  []byte       // a frame put together from what came of it
 }
 
-// A reception puts the messages of one peer together that came in chunks.
-type reception struct {
-	peer    *peer
-	asm     *chunk.Reassembler
-	l       *meshlink
-	waiting bool
-}
-
 func newMeshlink(n *Node, sock *socket, number uint8) *meshlink {
 	return &meshlink{
 		n: n, sock: sock, number: number, reader: sock.NewReader(), in: newIngress(n),
@@ -99,7 +91,11 @@ func (l *meshlink) split(dg *udp.Datagram) {
 	l.sock.rx.add((len(dg.Data)+size-1)/size, len(dg.Data))
 	l.n.noteReceived(dg, l.sock, size)
 	l.way = nat.Way{Socket: l.number, Addr: dg.From}
-	for data := dg.Data; len(data) > 0; {
+	data := dg.Data
+	for n := l.run(data, size, dg); n > 0; n = l.run(data, size, dg) {
+		data = data[n*size:]
+	}
+	for len(data) > 0 {
 		n := min(size, len(data))
 		l.receive(data[:n:n], dg)
 		data = data[n:]
@@ -180,7 +176,7 @@ func (l *meshlink) data(data []byte, dg *udp.Datagram) {
 		l.dropDatagram(data, dg, in.peer, reason)
 		return
 	}
-	l.authentic(in)
+	l.authentic(in, 1)
 	if h.Flags&^wire.FlagOffload != 0 || h.VNI == 0 && h.Flags != 0 {
 		in.peer.dropPeer(drop.Malformed)
 		return
@@ -200,110 +196,9 @@ func (l *meshlink) data(data []byte, dg *udp.Datagram) {
 	l.accept(in.peer, h.VNI, meta, plain, dg.TOS, false)
 }
 
-// chunk opens a chunk into its place and delivers what that completes.
-func (l *meshlink) chunk(data []byte, dg *udp.Datagram, h wire.Header, in *inbound) {
-	if !in.t.Fresh(h.Counter) { // a forged one must not touch what is there already
-		l.dropDatagram(data, dg, in.peer, drop.Replay)
-		return
-	}
-	r, n := l.reception(in.peer), len(data)-wire.Overhead
-	place, reason := r.asm.Place(h, n, l.in.now)
-	if reason != drop.None {
-		l.refuse(data, dg, in, reason)
-		return
-	}
-	if _, reason = in.t.Open(place[:0], data); reason != drop.None {
-		l.dropDatagram(data, dg, in.peer, reason)
-		return
-	}
-	l.authentic(in)
-	r.asm.Commit(h, n, dg.TOS&3 == ether.CE, l.in.now)
-	if !r.waiting {
-		r.waiting = true
-		l.waiting = append(l.waiting, r)
-	}
-}
-
-// refuse drops a chunk that has no place: quietly, unless it is authentic.
-func (l *meshlink) refuse(data []byte, dg *udp.Datagram, in *inbound, reason drop.Reason) {
-	if _, r := in.t.Open(data[wire.HeaderLen:wire.HeaderLen], data); r != drop.None {
-		reason = r
-	} else {
-		l.authentic(in)
-	}
-	l.dropDatagram(data, dg, in.peer, reason)
-}
-
-// reception gives the place where a peer's chunks are put together.
-func (l *meshlink) reception(p *peer) *reception {
-	if r := l.lastPart; r != nil && r.peer == p {
-		return r
-	}
-	if r := l.parts[p]; r != nil {
-		l.lastPart = r
-		return r
-	}
-	known := make(map[*peer]bool)
-	for _, in := range *l.n.mesh.table.Load() {
-		known[in.peer] = true
-	}
-	for old, r := range l.parts { // those who have no session any more
-		if !known[old] {
-			r.asm.Close()
-			delete(l.parts, old)
-			l.lastPart = nil
-		}
-	}
-	r := &reception{peer: p, l: l}
-	r.asm = chunk.NewReassembler(&l.pool, r)
-	l.parts[p], l.lastPart = r, r
-	return r
-}
-
-// Deliver takes a message that is whole, or what there is of it (see [chunk.Receiver]).
-func (r *reception) Deliver(vni uint32, meta offload.Header, parts [][]byte, ce bool) {
-	frame := parts[0]
-	if len(parts) > 1 {
-		r.l.scratch = append(append(r.l.scratch[:0], parts[0]...), parts[1]...)
-		frame = r.l.scratch
-	}
-	tos := uint8(ether.NotECT)
-	if ce {
-		tos = ether.CE
-	}
-	r.l.accept(r.peer, vni, meta, frame, tos, true)
-}
-
-// Lost counts a message of which some chunks never came.
-func (r *reception) Lost(reason drop.Reason) { r.peer.dropPeer(reason) }
-
-// expire gives up on chunks that do not come, and sees that Read wakes up for those still waited for.
-func (l *meshlink) expire() {
-	next, still := time.Duration(-1), l.waiting[:0]
-	for _, r := range l.waiting {
-		r.asm.Expire(l.in.now)
-		at, ok := r.asm.Deadline()
-		if r.waiting = ok; !ok {
-			continue
-		}
-		still = append(still, r)
-		if next < 0 || at < next {
-			next = at
-		}
-	}
-	l.waiting = still
-	if next < 0 {
-		return // a deadline that is no longer needed costs one wake-up
-	}
-	if at := time.Now().Add(next - l.in.now); l.deadline.IsZero() || at.Before(l.deadline) {
-		l.deadline = at
-		_ = l.sock.SetReadDeadline(at)
-	}
-}
-
-// authentic notes that a datagram of a peer was genuine. What follows from it is done once for all
+// authentic notes that count datagrams of a peer were genuine. What follows from it is done once for all
 // that came in one message.
-func (l *meshlink) authentic(in *inbound) {
+func (l *meshlink) authentic(in *inbound, count int) {
 	if in != l.genuine {
 		l.settle()
 		l.genuine = in
@@ -311,7 +206,7 @@ func (l *meshlink) authentic(in *inbound) {
 			l.n.mesh.confirm(in, l.way)
 		}
 	}
-	l.genuines++
+	l.genuines += uint64(count)
 }
 
 // settle notes that genuine datagrams of a peer came, and by which way.

@@ -40,11 +40,11 @@ func (l *load) arrive() {
 	l.now += 100 * time.Microsecond
 	for i := range l.ds {
 		d := &l.ds[i]
-		if dst, reason := l.r.Place(d.h, len(d.plain), l.now); reason == drop.None {
+		if dst, reason := l.r.Place(d.h, len(d.plain), 1, l.now); reason == drop.None {
 			if d.h.Last || d.h.Chunk == 0 {
 				copy(dst[:len(d.plain)], d.plain) // what has to be read again
 			}
-			l.r.Commit(d.h, len(d.plain), false, l.now)
+			l.r.Commit(d.h, len(d.plain), 1, false, l.now)
 		}
 		d.h.Counter += 46
 	}

@@ -2,6 +2,7 @@ package chunk_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,9 +45,11 @@ func FuzzReassembler(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, bytes []byte) {
 		g := newGame(t, rand.New(rand.NewPCG(seed, 0)), bytes)
 		for len(g.s) > 0 {
-			switch g.s.next(5) {
+			switch g.s.next(6) {
 			case 0, 4:
 				g.arrive()
+			case 5:
+				g.arriveTogether()
 			case 1:
 				g.forge()
 			case 2:
@@ -98,6 +101,33 @@ func (g *game) arrive() {
 	case drop.Malformed:
 		g.p.t.Fatalf("chunk %d of message %d is refused", d.h.Chunk, d.h.VNI)
 	}
+}
+
+// arriveTogether lets a chunk arrive, and with it those of its neighbours that have not come yet and are as long.
+func (g *game) arriveTogether() {
+	if len(g.fly) == 0 {
+		return
+	}
+	i := g.s.next(len(g.fly))
+	fly := g.fly[i]
+	if len(fly) == 0 {
+		return
+	}
+	from := g.s.next(len(fly))
+	to := from + 1
+	for to < len(fly) && fly[to].h.Chunk == fly[to-1].h.Chunk+1 && !fly[to].h.Last {
+		to++
+	}
+	n, reason := g.p.tryRun(fly[from:to])
+	switch reason {
+	case drop.None:
+		g.taken[i] += n
+	case drop.Malformed:
+		g.p.t.Fatalf("chunk %d of message %d is refused", fly[from].h.Chunk, fly[from].h.VNI)
+	default:
+		n = 1
+	}
+	g.fly[i] = slices.Delete(slices.Clone(fly), from, from+n)
 }
 
 // forge puts an unauthentic datagram where one that has not come may belong.

@@ -78,12 +78,30 @@ func (m *message) placeLast(i, n int) (at int, ok bool) {
 	return i * m.size, n <= m.size && i*m.size+n <= maxMessage
 }
 
-// commit accounts a chunk that stands where place has said.
-func (m *message) commit(h wire.Header, n int) {
+// room is how many chunks of n bytes, of the count from h's on, have a place: those before the first that has come,
+// and before the last. The first is known to have one.
+func (m *message) room(h wire.Header, n, count int) int {
 	i := int(h.Chunk)
-	m.got.add(i)
-	m.count++
-	m.end = max(m.end, i+1)
+	end := min(i+count, maxMessage/n, wire.MaxChunks)
+	if m.last != 0 {
+		end = min(end, m.last)
+	}
+	for k := i + 1; k < end; k++ {
+		if m.got.has(k) {
+			return k - i
+		}
+	}
+	return max(end-i, 1)
+}
+
+// commit accounts chunks that stand where place has said.
+func (m *message) commit(h wire.Header, n, count int) {
+	i := int(h.Chunk)
+	for k := range count {
+		m.got.add(i + k)
+	}
+	m.count += count
+	m.end = max(m.end, i+count)
 	switch {
 	case h.Last:
 		m.last, m.tail = i, n

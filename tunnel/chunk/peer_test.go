@@ -228,17 +228,35 @@ func (p *peer) take(ds ...datagram) {
 
 // tryTake lets one arrive that may be refused.
 func (p *peer) tryTake(d datagram, ce bool) drop.Reason {
-	dst, reason := p.r.Place(d.h, len(d.plain), p.now)
+	dst, reason := p.r.Place(d.h, len(d.plain), 1, p.now)
 	if reason != drop.None {
 		return reason
 	}
 	p.checkPlace(dst, d)
 	copy(dst[:len(d.plain)], d.plain)
-	p.r.Commit(d.h, len(d.plain), ce, p.now)
+	p.r.Commit(d.h, len(d.plain), 1, ce, p.now)
 	if n := p.r.Open(); n > chunk.MaxOpen {
 		p.t.Fatalf("%d messages are open", n)
 	}
 	return drop.None
+}
+
+// tryRun lets neighbouring chunks of one length arrive together, and tells how many of them had a place.
+func (p *peer) tryRun(ds []datagram) (int, drop.Reason) {
+	n := len(ds[0].plain)
+	dst, reason := p.r.Place(ds[0].h, n, len(ds), p.now)
+	if reason != drop.None {
+		return 0, reason
+	}
+	took := cap(dst) / n
+	if len(dst) != 0 || cap(dst)%n != 0 || took < 1 || took > len(ds) {
+		p.t.Fatalf("place for up to %d chunks of %d bytes has length %d, capacity %d", len(ds), n, len(dst), cap(dst))
+	}
+	for _, d := range ds[:took] {
+		dst = append(dst, d.plain...)
+	}
+	p.r.Commit(ds[0].h, n, took, false, p.now)
+	return took, drop.None
 }
 
 func (p *peer) checkPlace(dst []byte, d datagram) {
@@ -249,7 +267,7 @@ func (p *peer) checkPlace(dst []byte, d datagram) {
 
 // forge lets a datagram arrive that is not authentic: opening it leaves zeros in its place.
 func (p *peer) forge(h wire.Header, n int) {
-	if dst, reason := p.r.Place(h, n, p.now); reason == drop.None {
+	if dst, reason := p.r.Place(h, n, 1, p.now); reason == drop.None {
 		p.checkPlace(dst, datagram{h, make([]byte, n)})
 		clear(dst[:n])
 	}

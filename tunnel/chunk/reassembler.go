@@ -43,14 +43,15 @@ func NewReassembler(pool *Pool, to Receiver) *Reassembler {
 	return &Reassembler{pool: pool, to: to}
 }
 
-// Place gives the memory that n bytes of plaintext of the datagram with header h are to be opened
-// into: length 0, capacity n. Nothing depends on what stands there until Commit, which has to be
-// the next call to a reassembler of the same pool; a datagram that turns out to be forged is
-// just not committed. It is not for a datagram that is a message of its own.
+// Place gives the memory that the plaintexts of up to count datagrams are to be opened into, one behind another:
+// length 0, and capacity for as many as it takes, at least one. Each plaintext has n bytes; h is the header of the
+// first datagram, and the others are the chunks that follow (see [wire.Run]). Nothing depends on what
+// stands there until Commit, which has to be the next call to a reassembler of the same pool; a
+// datagram that turns out to be forged is just not committed. It is not for a datagram that is a message of its own.
 //
-// The reason is [drop.Malformed] when the datagram contradicts itself or the rest of its message,
+// The reason is [drop.Malformed] when the first datagram contradicts itself or the rest of its message,
 // and [drop.ChunkTimeout] when the message has been given up and forgotten.
-func (r *Reassembler) Place(h wire.Header, n int, now time.Duration) ([]byte, drop.Reason) {
+func (r *Reassembler) Place(h wire.Header, n, count int, now time.Duration) ([]byte, drop.Reason) {
 	m := r.find(h)
 	switch {
 	case !sane(h) || n <= 0:
@@ -68,7 +69,7 @@ func (r *Reassembler) Place(h wire.Header, n int, now time.Duration) ([]byte, dr
 	if !ok {
 		return nil, drop.Malformed
 	}
-	return m.buf[at : at : at+n], drop.None
+	return m.buf[at : at : at+n*m.room(h, n, count)], drop.None
 }
 
 // sane reports whether a header can belong to one chunk of several.
@@ -78,14 +79,14 @@ func sane(h wire.Header) bool {
 		(h.Last && h.Chunk != 0 || !h.Last && h.Flags&wire.FlagHeaders == 0)
 }
 
-// Commit accounts the datagram that Place was called for last, which was authentic, and delivers
-// what can be delivered by it. ce says that it met congestion on the way.
-func (r *Reassembler) Commit(h wire.Header, n int, ce bool, now time.Duration) {
+// Commit accounts count of the datagrams that Place was called for last, which were authentic, and delivers
+// what can be delivered by them. ce says that they met congestion on the way.
+func (r *Reassembler) Commit(h wire.Header, n, count int, ce bool, now time.Duration) {
 	m := r.find(h)
 	if m == nil {
 		m = r.begin(h, now)
 	}
-	m.commit(h, n)
+	m.commit(h, n, count)
 	m.ce = m.ce || ce
 	switch {
 	case m.complete():

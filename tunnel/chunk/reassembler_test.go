@@ -176,7 +176,7 @@ func TestPlaceRefuses(t *testing.T) {
 			for _, b := range c.before {
 				p.take(datagram{b.h, make([]byte, b.n)})
 			}
-			if _, reason := p.r.Place(c.claim.h, c.claim.n, 0); reason != c.reason {
+			if _, reason := p.r.Place(c.claim.h, c.claim.n, 1, 0); reason != c.reason {
 				t.Errorf("reason is %s, want %s", reason, c.reason)
 			}
 		})
@@ -319,7 +319,7 @@ func TestPlaceKnowsTheTime(t *testing.T) {
 	p.take(ds[0])
 	p.wait(chunk.Patience)
 	p.now += chunk.Memory
-	if _, reason := p.r.Place(ds[1].h, len(ds[1].plain), p.now); reason != drop.ChunkTimeout {
+	if _, reason := p.r.Place(ds[1].h, len(ds[1].plain), 1, p.now); reason != drop.ChunkTimeout {
 		t.Errorf("reason is %s", reason)
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"crypto/cipher"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -255,6 +256,63 @@ func TestReplayIsNotOpened(t *testing.T) {
 	datagram[20]++
 	if _, reason := tb.Open(nil, datagram); reason != drop.Replay {
 		t.Errorf("a forged copy: %v", reason)
+	}
+}
+
+// TestOpenRun opens neighbours in one go, up to the first that Open would refuse.
+func TestOpenRun(t *testing.T) {
+	const text = "a chunk"
+	size := wire.Overhead + len(text)
+	for name, c := range map[string]struct {
+		before func(tb *Transport, run []byte) // what happens to the run of six, or before it comes
+		want   int
+	}{
+		"sound":            {func(*Transport, []byte) {}, 6},
+		"forged at once":   {func(_ *Transport, run []byte) { run[size-1]++ }, 0},
+		"forged":           {func(_ *Transport, run []byte) { run[4*size-1]++ }, 3},
+		"another header":   {func(_ *Transport, run []byte) { run[4*size+15]++ }, 4},
+		"one came already": {func(tb *Transport, run []byte) { tb.Open(nil, bytes.Clone(run[2*size:3*size])) }, 0},
+	} {
+		a, b := newPair(t)
+		ta, tb := connect(t, 0, a, b)
+		var run []byte
+		for range 6 {
+			run = append(run, sealed(t, ta, text)...)
+		}
+		c.before(tb, run)
+		received, room := tb.Received(), make([]byte, 0, 6*len(text))
+		got := tb.OpenRun(room, run, size)
+		if got != c.want || tb.Received()-received != uint64(c.want) {
+			t.Errorf("%s: %d opened, %d counted, want %d", name, got, tb.Received()-received, c.want)
+		}
+		if text := strings.Repeat(text, got); string(room[:len(text)]) != text {
+			t.Errorf("%s: opened to %q", name, room[:len(text)])
+		}
+		for i := range got {
+			if _, reason := tb.Open(nil, run[i*size:(i+1)*size]); reason != drop.Replay {
+				t.Errorf("%s: datagram %d again: %v", name, i, reason)
+			}
+		}
+	}
+}
+
+// TestOpenRunOvertaken has another reader take one of the datagrams while they are opened.
+func TestOpenRunOvertaken(t *testing.T) {
+	a, b := newPair(t)
+	ta, tb := connect(t, 0, a, b)
+	var run []byte
+	for range 4 {
+		run = append(run, sealed(t, ta, "once")...)
+	}
+	size, aead := len(run)/4, tb.receive
+	tb.receive = rival{aead, func() {
+		tb.receive = aead
+		if _, reason := tb.Open(nil, run[2*size:3*size]); reason != drop.None {
+			t.Errorf("the other reader: %v", reason)
+		}
+	}}
+	if n := tb.OpenRun(make([]byte, 0, len(run)), run, size); n != 2 {
+		t.Errorf("%d were opened, the third of them twice", n)
 	}
 }
 

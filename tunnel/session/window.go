@@ -24,7 +24,7 @@ type window struct {
 
 // fresh reports whether the counter was not taken and is not too old to tell.
 func (w *window) fresh(counter uint64) bool {
-	if counter >= w.next.Load() {
+	if w.ahead(counter) {
 		return true
 	}
 	w.mu.Lock()
@@ -32,10 +32,22 @@ func (w *window) fresh(counter uint64) bool {
 	return !w.seen(counter)
 }
 
-// take marks the counter, unless it was taken before or is too old.
-func (w *window) take(counter uint64) bool {
+// ahead reports whether the counter is above all that were taken, and so are those that follow it.
+func (w *window) ahead(counter uint64) bool { return counter >= w.next.Load() }
+
+// take marks n consecutive counters, up to the first that was taken before or is too old, and tells how many.
+func (w *window) take(counter uint64, n int) (taken int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for taken < n && w.mark(counter+uint64(taken)) {
+		taken++
+	}
+	w.taken.Add(uint64(taken))
+	return taken
+}
+
+// mark is take for one counter; the caller holds mu.
+func (w *window) mark(counter uint64) bool {
 	next := w.next.Load()
 	if counter >= next {
 		w.clear(next, counter)
@@ -44,7 +56,6 @@ func (w *window) take(counter uint64) bool {
 		return false
 	}
 	w.ring[counter/64%ringWords] |= 1 << (counter % 64)
-	w.taken.Add(1)
 	return true
 }
 

@@ -45,8 +45,18 @@ func TestWindowAgainstModel(t *testing.T) {
 			if got, want := w.fresh(c), m.fresh(c); got != want {
 				t.Fatalf("seed %d: fresh(%d) = %v, highest %d", seed, c, got, m.highest)
 			}
-			if got, want := w.take(c), m.take(c); got != want {
-				t.Fatalf("seed %d: take(%d) = %v, highest %d", seed, c, got, m.highest)
+			n, want := 1, 0
+			if r.IntN(20) == 0 {
+				n += r.IntN(100)
+			}
+			for want < n && m.take(c+uint64(want)) {
+				want++
+			}
+			if got := w.take(c, n); got != want {
+				t.Fatalf("seed %d: take(%d, %d) = %d, want %d; highest %d", seed, c, n, got, want, m.highest)
+			}
+			if w.ahead(m.highest) || !w.ahead(m.highest+1) {
+				t.Fatalf("seed %d: %d is not where ahead begins", seed, m.highest)
 			}
 		}
 		if w.taken.Load() != uint64(len(m.taken)) || w.next.Load() != m.highest+1 {
@@ -71,10 +81,10 @@ func TestWindowEdges(t *testing.T) {
 		{1<<48 - 1, 1<<48 - 8193, false},
 	} {
 		w := &window{}
-		if !w.take(c.highest) {
+		if w.take(c.highest, 1) == 0 {
 			t.Fatalf("take(%d)", c.highest)
 		}
-		if w.fresh(c.next) != c.fresh || w.take(c.next) != c.fresh || w.fresh(c.next) {
+		if w.fresh(c.next) != c.fresh || (w.take(c.next, 1) == 1) != c.fresh || w.fresh(c.next) {
 			t.Errorf("after %d, %d: fresh is not %v", c.highest, c.next, c.fresh)
 		}
 	}
@@ -87,10 +97,10 @@ func TestWindowJumps(t *testing.T) {
 	} {
 		w := &window{}
 		for c := range uint64(2 * windowSize) {
-			w.take(c)
+			w.take(c, 1)
 		}
 		to := 2*windowSize - 1 + jump
-		w.take(to)
+		w.take(to, 1)
 		for c := max(2*windowSize, to-windowSize+1); c < to; c++ {
 			if !w.fresh(c) {
 				t.Fatalf("a jump of %d: %d is not fresh", jump, c)

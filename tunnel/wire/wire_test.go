@@ -197,3 +197,50 @@ func FuzzControl(f *testing.F) {
 		}
 	})
 }
+
+// TestRun counts neighbouring chunks, and stops at whatever is none.
+func TestRun(t *testing.T) {
+	const size = 40
+	train := func(change ...func(i int, h *wire.Header)) (b []byte) {
+		for i := range 5 {
+			h := wire.Header{Index: 4711, VNI: 7, Counter: 1000 + uint64(i), Chunk: uint8(i), Flags: wire.FlagOffload}
+			for _, f := range change {
+				f(i, &h)
+			}
+			b = append(b, make([]byte, size)...)
+			h.Put(b[i*size:])
+		}
+		return b
+	}
+	third := func(f func(h *wire.Header)) func(int, *wire.Header) {
+		return func(i int, h *wire.Header) {
+			if i == 2 {
+				f(h)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		want int
+	}{
+		"all":                   {train(), 5},
+		"cut":                   {train()[:5*size-1], 4},
+		"last":                  {train(third(func(h *wire.Header) { h.Last = true })), 2},
+		"another session":       {train(third(func(h *wire.Header) { h.Index++ })), 2},
+		"another segment":       {train(third(func(h *wire.Header) { h.VNI++ })), 2},
+		"a gap":                 {train(third(func(h *wire.Header) { h.Counter++ })), 2},
+		"another message":       {train(third(func(h *wire.Header) { h.Chunk = 0 })), 2},
+		"other flags":           {train(third(func(h *wire.Header) { h.Flags = 0 })), 2},
+		"the first is the last": {train(func(i int, h *wire.Header) { h.Last = i == 0 }), 0},
+		"after the last index":  {train(func(i int, h *wire.Header) { h.Chunk, h.Last = uint8(126+i)&127, i >= 2 }), 2},
+		"no data":               {train(func(_ int, h *wire.Header) { h.Index = 1 }), 0},
+		"nothing":               {nil, 0},
+	} {
+		if got := wire.Run(c.b, size); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+	if got := wire.Run(train(), wire.Overhead); got != 0 {
+		t.Errorf("chunks of nothing: %d", got)
+	}
+}
