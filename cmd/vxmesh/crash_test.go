@@ -145,7 +145,7 @@ func TestCrash(t *testing.T) {
 	wantNone(t, files, secrets)
 	text := files["vxmesh-crash/crash.txt"]
 	for _, want := range []string{
-		"panic: the device broke, and [left out] was", "brokenDevice).ReadFrame(...)\n\t", "tunnel.(*mesh).run(...)\n\t",
+		"panic: the device broke, and [left out] was", "brokenDevice).ReadFrame(...)\n\t", "tunnel.(*Node).Run(...)\n\t",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
