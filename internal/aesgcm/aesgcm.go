@@ -2,7 +2,7 @@
 // where the processor encrypts two blocks with one instruction: x86 with VAES and VPCLMULQDQ, which
 // Intel has since Ice Lake and AMD since Zen 3. Elsewhere it is the standard library's.
 //
-// The assembly does what half of all the time of a fast transfer used to go into, and does it for one case
+// The assembly does what a third of all the time of a fast transfer used to go into, and does it for one case
 // only, that of datagrams: nonces of 12 bytes and additional data of 16. It branches and indexes by
 // lengths alone, never by what is secret.
 package aesgcm

@@ -70,8 +70,8 @@ func agree(t *testing.T, m message) {
 	}
 }
 
-// TestAgreesWithStandard goes through all lengths to beyond two rounds of the loop, and some to the longest
-// message of a tunnel and over 32 counters of 8 bits.
+// TestAgreesWithStandard goes through all lengths to beyond three rounds of the loop, some to the longest
+// message of a tunnel, and one whose counters are carried into their third byte.
 func TestAgreesWithStandard(t *testing.T) {
 	for n := range 1000 {
 		agree(t, random(n))
@@ -79,6 +79,7 @@ func TestAgreesWithStandard(t *testing.T) {
 	for n := 1000; n < 70000; n += 977 {
 		agree(t, random(n))
 	}
+	agree(t, random(1<<20+5))
 }
 
 // TestOtherSizes leaves nothing to the assembly that it does not know.

@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build gc && !purego
 
 #include "textflag.h"
 
@@ -280,7 +280,7 @@ GLOBL keep<>(SB), RODATA|NOPTR, $32
 	MULTIPLY(POWER(1), HALVED(1)); \
 	REDUCE
 
-// TAIL prepares for what is left, fewer than sixteen blocks: their key stream is at R8, and BX is where a
+// TAIL prepares for what is left, fewer than 256 bytes: their key stream is at R8, and BX is where a
 // schedule would begin in which the power for the next block is the first.
 #define TAIL \
 	LEAQ    15(CX), R8; \
@@ -307,6 +307,14 @@ GLOBL keep<>(SB), RODATA|NOPTR, $32
 #define TAKE \
 	VPSHUFB Y15, Y12, Y12; \
 	MULTIPLY(POWERS(BX), HALVES(BX))
+
+// TAKEPART takes the last CX bytes in, fewer than a block, whose sealed form is at R8.
+#define TAKEPART \
+	LEAQ    keep<>+16(SB), R11; \
+	SUBQ    CX, R11; \
+	VMOVDQU (R11), X12; \
+	VPAND   (R8), X12, X12; \
+	TAKE
 
 #define NEXT(n) \
 	ADDQ $n, BX; \
@@ -392,11 +400,7 @@ byte:
 	INCQ    R10
 	CMPQ    R10, CX
 	JNE     byte
-	LEAQ    keep<>+16(SB), R11
-	SUBQ    CX, R11
-	VMOVDQU (R11), X12
-	VPAND   (R8), X12, X12
-	TAKE
+	TAKEPART
 
 finish:
 	MOVQ tag+48(FP), R11
@@ -464,11 +468,7 @@ byte:
 	INCQ    R10
 	CMPQ    R10, CX
 	JNE     byte
-	LEAQ    keep<>+16(SB), R11
-	SUBQ    CX, R11
-	VMOVDQU (R11), X12
-	VPAND   (R8), X12, X12
-	TAKE
+	TAKEPART
 
 finish:
 	MOVQ tag+48(FP), R11

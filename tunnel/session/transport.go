@@ -96,15 +96,15 @@ func (t *Transport) Open(dst, datagram []byte) ([]byte, drop.Reason) {
 	if len(datagram) < wire.Overhead {
 		return dst, drop.Auth
 	}
-	counter := counter(datagram)
-	if !t.window.fresh(counter) {
+	c := counter(datagram)
+	if !t.window.fresh(c) {
 		return dst, drop.Replay
 	}
 	out, err := t.open(dst, datagram)
 	if err != nil {
 		return dst, drop.Auth
 	}
-	if t.window.take(counter, 1) == 0 {
+	if t.window.take(c, 1) == 0 {
 		return dst, drop.Replay
 	}
 	return out, drop.None
@@ -112,8 +112,9 @@ func (t *Transport) Open(dst, datagram []byte) ([]byte, drop.Reason) {
 
 // OpenRun opens datagrams of size bytes that lie one behind another and have consecutive counters (see
 // [wire.Run]), and appends their plaintexts to dst, which is elsewhere and has room for them. It stops before the
-// first that Open would refuse, and tells how many it has opened; what is behind them is spoilt. None is a reason
-// to ask Open for the first.
+// first that is forged, or that another reader took meanwhile, and tells how many it has opened; what is behind them is
+// spoilt. It opens none when the first is not newer than all that were taken before: 0 says nothing about
+// it, Open does.
 func (t *Transport) OpenRun(dst, run []byte, size int) (opened int) {
 	first := counter(run)
 	if !t.window.ahead(first) {

@@ -259,7 +259,7 @@ func TestReplayIsNotOpened(t *testing.T) {
 	}
 }
 
-// TestOpenRun opens neighbours in one go, up to the first that Open would refuse.
+// TestOpenRun opens neighbours in one go, up to the first that is forged; behind what came already it does not begin.
 func TestOpenRun(t *testing.T) {
 	const text = "a chunk"
 	size := wire.Overhead + len(text)

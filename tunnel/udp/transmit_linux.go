@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxBatch is how many messages go into one sendmmsg or recvmmsg.
+// maxBatch is how many messages go into one sendmmsg.
 const maxBatch = 64
 
 // mmsghdr is struct mmsghdr of recvmmsg(2); unix does not have it.

@@ -139,13 +139,16 @@ type Header struct {
 	Flags   uint8
 }
 
+// flagLast is the last chunk's mark in bytes 8 to 15 of a header.
+const flagLast = 0x8000
+
 // ParseHeader reads the header of a datagram of kind [Data].
 func ParseHeader(b []byte) Header {
 	_ = b[HeaderLen-1]
 	tail := binary.BigEndian.Uint64(b[8:])
 	return Header{
 		Index: Index(b), VNI: binary.BigEndian.Uint32(b[3:]) & 0xffffff,
-		Counter: tail >> 16, Chunk: uint8(tail>>8) & 0x7f, Last: tail&0x8000 != 0, Flags: uint8(tail),
+		Counter: tail >> 16, Chunk: uint8(tail>>8) & 0x7f, Last: tail&flagLast != 0, Flags: uint8(tail),
 	}
 }
 
@@ -156,26 +159,28 @@ func (h Header) Put(b []byte) {
 	binary.BigEndian.PutUint32(b[4:], h.VNI<<8|h.Index&0xff)
 	tail := h.Counter<<16 | uint64(h.Chunk)<<8 | uint64(h.Flags)
 	if h.Last {
-		tail |= 0x8000
+		tail |= flagLast
 	}
 	binary.BigEndian.PutUint64(b[8:], tail)
 }
 
 // Run counts the datagrams at the beginning of b, of size bytes each, that are neighbouring chunks of one message:
 // whose headers differ by nothing but what counts, and of which none is the last. It is 0 when the first
-// is no such chunk, which nobody needs to look at twice.
+// is none such.
 func Run(b []byte, size int) int {
 	if size <= Overhead || len(b) < size || KindOf(b) != Data {
 		return 0
 	}
-	const step, last = 1<<16 | 1<<8, 0x8000
+	const step = 1<<16 | 1<<8 // the next counter, the next chunk
 	head, tail, n := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), 0
-	for ; len(b) >= size && tail&last == 0; b = b[size:] {
+	for ; len(b) >= size && tail&flagLast == 0; b = b[size:] {
 		if binary.BigEndian.Uint64(b) != head || binary.BigEndian.Uint64(b[8:]) != tail {
 			break
 		}
-		tail += step
 		n++
+		if tail += step; tail < step {
+			break // counters do not start over
+		}
 	}
 	return n
 }

@@ -233,8 +233,11 @@ func TestRun(t *testing.T) {
 		"other flags":           {train(third(func(h *wire.Header) { h.Flags = 0 })), 2},
 		"the first is the last": {train(func(i int, h *wire.Header) { h.Last = i == 0 }), 0},
 		"after the last index":  {train(func(i int, h *wire.Header) { h.Chunk, h.Last = uint8(126+i)&127, i >= 2 }), 2},
-		"no data":               {train(func(_ int, h *wire.Header) { h.Index = 1 }), 0},
-		"nothing":               {nil, 0},
+		"the counters end": {train(func(i int, h *wire.Header) {
+			h.Counter = (wire.MaxCounter - 1 + uint64(i)) & wire.MaxCounter
+		}), 2},
+		"no data": {train(func(_ int, h *wire.Header) { h.Index = 1 }), 0},
+		"nothing": {nil, 0},
 	} {
 		if got := wire.Run(c.b, size); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
