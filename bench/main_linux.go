@@ -25,10 +25,15 @@ type options struct {
 	binary  string
 	wire    bool
 	loss    float64 // per cent
+	junk    int     // thousands a second
 }
 
-// maxLoss is where a link is no link any more.
-const maxLoss = 50
+const (
+	// maxLoss is where a link is no link any more.
+	maxLoss = 50
+	// maxJunk is what one thread can send.
+	maxJunk = 1000
+)
 
 // single says that every datagram is to be a packet of its own on the cable.
 func (o *options) single() bool { return o.wire || o.loss > 0 }
@@ -46,6 +51,8 @@ func parseOptions(args []string) (options, error) {
 	f.BoolVar(&o.wire, "wire", false, "turn the cable's offloads off, so that every datagram is a "+
 		"packet, and count what share of the packets' bytes is TCP payload")
 	f.Float64Var(&o.loss, "loss", 0, "lose `PERCENT` of the outer datagrams; implies -wire")
+	f.IntVar(&o.junk, "junk", 0, "flood the receiving host with so many `THOUSAND` datagrams of junk a second, "+
+		"and measure one TCP stream beside them")
 	f.StringVar(&o.profile, "profile", "", "record vxmesh with perf into `FILE`, print where the "+
 		"time of one TCP stream each way goes, and measure nothing else")
 	f.StringVar(&o.binary, "binary", "", "measure the program `FILE` instead of building it")
@@ -64,6 +71,9 @@ func parseOptions(args []string) (options, error) {
 	}
 	if !(o.loss >= 0 && o.loss <= maxLoss) { // nor is it NaN
 		return o, fmt.Errorf("-loss is a percentage from 0 to %d", maxLoss)
+	}
+	if o.junk < 0 || o.junk > maxJunk {
+		return o, fmt.Errorf("-junk is from 0 to %d thousand a second", maxJunk)
 	}
 	return o, nil
 }

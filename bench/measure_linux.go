@@ -19,7 +19,7 @@ func measureAll(ctx context.Context, o options, pairs []*pair, r *report) error 
 			slices.Reverse(pairs)
 		}
 		for _, m := range metrics {
-			if !strings.Contains(m.Name, o.metrics) || (m.onWire && !o.single()) {
+			if !strings.Contains(m.Name, o.metrics) || (m.onWire && !o.single()) || m.junk != (o.junk > 0) {
 				continue
 			}
 			if err := measureEach(ctx, o, m, round, pairs, r); err != nil {

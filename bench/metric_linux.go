@@ -22,6 +22,8 @@ type metric struct {
 	withCPU bool
 	// toStack and fromStack say that it can be measured where that end has a stack of its own.
 	toStack, fromStack bool
+	// junk says that it is measured beside a flood of junk, and only where that is wanted.
+	junk bool
 	// onWire makes the figure the share of the payload in the bytes of the cable's packets.
 	onWire bool
 	// measure returns the figure and the payload bytes that arrived.
@@ -38,11 +40,13 @@ var metrics = []metric{
 	{Name: "frames of 64 bytes", Unit: "kpps", measure: smallFrames},
 	{Name: "ping", Unit: "µs", toStack: true, measure: ping},
 	{Name: "TCP payload in the cable's bytes", Unit: "%", onWire: true, measure: steadyTCP},
+	{Name: "TCP beside junk to nobody", Unit: "Gbit/s", junk: true, measure: besideJunk(false)},
+	{Name: "TCP beside junk to the tunnel", Unit: "Gbit/s", junk: true, measure: besideJunk(true)},
 }
 
 // fits reports whether the metric can be measured of a pair.
 func (m *metric) fits(p *pair) bool {
-	return (m.fromStack || !p.from.stack) && (m.toStack || !p.to.stack)
+	return (m.fromStack || !p.from.stack) && (m.toStack || !p.to.stack) && (!m.junk || p.tunnel.port != 0)
 }
 
 // cpuPerGB is derived from the metrics that have withCPU. It is of the endpoints' programs on both

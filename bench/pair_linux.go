@@ -17,6 +17,7 @@ type pair struct {
 	name     string
 	from, to *host
 	tunnel   *tunnel
+	junk     int // thousands of datagrams a second, in metrics with junk
 }
 
 // A builder makes the networks that the wanted pairs need and owns them.
@@ -80,7 +81,7 @@ func (b *builder) add(t *tunnel) error {
 	}
 	for i, name := range t.pairs {
 		if b.options.pairs.MatchString(name) {
-			p := &pair{name, n.hosts[i], n.hosts[1-i], t}
+			p := &pair{name, n.hosts[i], n.hosts[1-i], t, b.options.junk}
 			b.pairs = append(b.pairs, p)
 			b.report.describe(p, b.version(t))
 		}

@@ -13,6 +13,7 @@ type tunnel struct {
 	module string   // or the Go module it is built from, with its version
 	vxmesh bool     // there is a vxmesh in it
 	off    bool     // measured without offloads
+	port   int      // where it takes datagrams, as far as junk is sent there
 
 	// up starts both endpoints. Each has its overlay device with its address when it returns.
 	up func(b *builder, n *network) error
@@ -27,7 +28,7 @@ const plain = "none"
 // tunnels are all that is measured, in the order in which they are read.
 var tunnels = []tunnel{
 	{
-		pairs: []string{baseOn}, layer: 2, seal: plain,
+		pairs: []string{baseOn}, layer: 2, seal: plain, port: 4789,
 		up: kernelVXLAN,
 	},
 	{
@@ -44,7 +45,7 @@ var tunnels = []tunnel{
 	},
 	{
 		pairs: []string{"vxmesh sealed"}, layer: 2, seal: "AES-256-GCM where the CPU has it",
-		vxmesh: true, up: vxmeshSealed,
+		vxmesh: true, port: 42420, up: vxmeshSealed,
 	},
 	{
 		pairs: []string{"vxmesh sealed tun"}, layer: 2, seal: "AES-256-GCM where the CPU has it",
@@ -60,7 +61,7 @@ var tunnels = []tunnel{
 		rival: true, module: wireguardModule, up: wireGuardNetstack,
 	},
 	{
-		pairs: []string{baseWireGuard}, layer: 3, seal: "ChaCha20-Poly1305",
+		pairs: []string{baseWireGuard}, layer: 3, seal: "ChaCha20-Poly1305", port: wireguardPort,
 		rival: true, module: wireguardModule, up: wireGuard,
 	},
 	{
