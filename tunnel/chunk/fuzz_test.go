@@ -42,6 +42,7 @@ func FuzzReassembler(f *testing.F) {
 	f.Add(uint64(2), []byte{0, 1, 0, 0, 3, 200, 0, 0, 0, 0, 3, 255, 0, 0})
 	f.Add(uint64(3), []byte{1, 2, 5, 1, 9, 2, 0, 0, 130, 4, 9, 2, 1, 1, 7, 3, 9, 9, 0, 0})
 	f.Add(uint64(4), []byte{2, 0, 1, 131, 9, 2, 0, 1, 3, 9, 2, 0, 3, 130, 0, 2, 0, 3, 2, 7})
+	f.Add(uint64(5), []byte{5, 0, 1, 5, 1, 0, 0, 2, 3, 5, 2, 2, 5, 0, 0, 5, 1, 0, 3, 255, 5, 2, 0})
 	f.Fuzz(func(t *testing.T, seed uint64, bytes []byte) {
 		g := newGame(t, rand.New(rand.NewPCG(seed, 0)), bytes)
 		for len(g.s) > 0 {
@@ -114,11 +115,7 @@ func (g *game) arriveTogether() {
 		return
 	}
 	from := g.s.next(len(fly))
-	to := from + 1
-	for to < len(fly) && fly[to].h.Chunk == fly[to-1].h.Chunk+1 && !fly[to].h.Last {
-		to++
-	}
-	n, reason := g.p.tryRun(fly[from:to])
+	n, reason := g.p.tryRun(run(fly[from:]))
 	switch reason {
 	case drop.None:
 		g.taken[i] += n

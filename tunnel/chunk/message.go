@@ -79,13 +79,10 @@ func (m *message) placeLast(i, n int) (at int, ok bool) {
 }
 
 // room is how many chunks of n bytes, of the count from h's on, have a place: those before the first that has come,
-// and before the last. The first is known to have one.
+// as the last one has when it is known where that is. h's own is known to have one.
 func (m *message) room(h wire.Header, n, count int) int {
 	i := int(h.Chunk)
 	end := min(i+count, maxMessage/n, wire.MaxChunks)
-	if m.last != 0 {
-		end = min(end, m.last)
-	}
 	for k := i + 1; k < end; k++ {
 		if m.got.has(k) {
 			return k - i

@@ -35,6 +35,71 @@ func TestReassemblerOrders(t *testing.T) {
 	}
 }
 
+// Chunks that come together, in runs that begin anywhere, give the message like those that come one by one.
+func TestReassemblerRuns(t *testing.T) {
+	r := seeded()
+	for i := range 1000 {
+		size := []int{61, 300, 1440}[i%3]
+		m := newMessage(r, 5, kind(i)%kinds, size+r.IntN(3500), 1000)
+		left := m.datagrams(t, index, 77, size)
+		p := newPeer(t, m)
+		for len(left) > 0 {
+			from := r.IntN(len(left))
+			n, reason := p.tryRun(run(left[from:]))
+			if reason != drop.None {
+				t.Fatal(reason)
+			}
+			left = slices.Delete(left, from, from+n)
+			if len(left) > 0 && m.whole != 0 {
+				t.Fatal("delivered before it was whole")
+			}
+		}
+		if m.whole != 1 || p.r.Open() != 0 {
+			t.Fatalf("delivered %d times, %d messages open", m.whole, p.r.Open())
+		}
+	}
+}
+
+// run is the neighbours at the beginning of ds that may come together.
+func run(ds []datagram) []datagram {
+	n := 1
+	for n < len(ds) && !ds[0].h.Last && !ds[n].h.Last && ds[n].h.Chunk == ds[n-1].h.Chunk+1 {
+		n++
+	}
+	return ds[:n]
+}
+
+// A run gets a place up to what has one already, and to the end of message and buffer.
+func TestPlaceRoom(t *testing.T) {
+	const size, counter = 1000, 500
+	at := func(chunk int, last bool) datagram {
+		h := wire.Header{
+			Index: index, VNI: 5, Counter: counter + uint64(chunk), Chunk: uint8(chunk), Last: last, Flags: wire.FlagOffload,
+		}
+		return datagram{h, make([]byte, size)}
+	}
+	for name, c := range map[string]struct {
+		before            []datagram
+		from, count, want int
+	}{
+		"nothing came":                 {nil, 3, 20, 20},
+		"one alone":                    {nil, 3, 1, 1},
+		"up to one that came":          {[]datagram{at(7, false)}, 3, 20, 4},
+		"right before one":             {[]datagram{at(4, false)}, 3, 20, 1},
+		"behind one":                   {[]datagram{at(2, false)}, 3, 20, 20},
+		"up to the last":               {[]datagram{at(0, false), at(9, true)}, 3, 20, 6},
+		"up to a last that came first": {[]datagram{at(9, true)}, 3, 20, 6},
+		"up to the buffer's end":       {nil, 60, 20, 5},
+	} {
+		p := newPeer(t)
+		p.take(c.before...)
+		dst, reason := p.r.Place(at(c.from, false).h, size, c.count, 0)
+		if reason != drop.None || cap(dst) != c.want*size {
+			t.Errorf("%s: room for %d bytes, want %d; %s", name, cap(dst), c.want*size, reason)
+		}
+	}
+}
+
 // The last chunk waits for the first that tells the size, and may overlap its place then.
 func TestReassemblerLastFirst(t *testing.T) {
 	m := newMessage(seeded(), 5, plain, chunk.MaxData-14, 0)

@@ -168,7 +168,7 @@ func (h Header) Put(b []byte) {
 // whose headers differ by nothing but what counts, and of which none is the last. It is 0 when the first
 // is none such.
 func Run(b []byte, size int) int {
-	if size <= Overhead || len(b) < size || KindOf(b) != Data {
+	if size <= Overhead || KindOf(b) != Data {
 		return 0
 	}
 	const step = 1<<16 | 1<<8 // the next counter, the next chunk

@@ -35,6 +35,12 @@ func TestHeader(t *testing.T) {
 	if got := wire.ParseHeader(b); got != h {
 		t.Errorf("%+v, want %+v", got, h)
 	}
+	other := h
+	other.Last = false
+	other.Put(b)
+	if got := wire.ParseHeader(b); got != other {
+		t.Errorf("%+v, want %+v", got, other)
+	}
 	if h.Message() != 0x0102030405a6-0x47 {
 		t.Errorf("message %x", h.Message())
 	}
