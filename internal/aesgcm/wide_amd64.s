@@ -303,18 +303,10 @@ GLOBL keep<>(SB), RODATA|NOPTR, $32
 	VMOVDQU Y6, 192(R8); \
 	VMOVDQU Y7, 224(R8)
 
-// TAKE takes n bytes of the tail in, whose sealed form is in Y12.
-#define TAKE \
-	VPSHUFB Y15, Y12, Y12; \
+// TAKE takes what is in sealed in, as a part of the tail.
+#define TAKE(sealed) \
+	VPSHUFB Y15, sealed, Y12; \
 	MULTIPLY(POWERS(BX), HALVES(BX))
-
-// TAKEPART takes the last CX bytes in, fewer than a block, whose sealed form is at R8.
-#define TAKEPART \
-	LEAQ    keep<>+16(SB), R11; \
-	SUBQ    CX, R11; \
-	VMOVDQU (R11), X12; \
-	VPAND   (R8), X12, X12; \
-	TAKE
 
 #define NEXT(n) \
 	ADDQ $n, BX; \
@@ -335,20 +327,71 @@ GLOBL keep<>(SB), RODATA|NOPTR, $32
 	VMOVDQU X14, (tag); \
 	VZEROUPPER
 
+// REST does what is left behind the blocks of the loop, and RET. The arguments name what is sealed text: the source (Y12,
+// R11) or the result (Y0, R12).
+#define REST(sealed, sealedByte) \
+	ADDQ    $256, CX; \
+	TAIL; \
+	SUBQ    $32, CX; \
+	JCS     one; \
+two: \
+	VMOVDQU (SI), Y12; \
+	VPXOR   (R8), Y12, Y0; \
+	VMOVDQU Y0, (DI); \
+	TAKE(sealed); \
+	NEXT(32); \
+	SUBQ    $32, CX; \
+	JCC     two; \
+one: \
+	ADDQ    $16, CX; \
+	JCC     part; \
+	VMOVDQU (SI), X12; \
+	VPXOR   (R8), X12, X0; \
+	VMOVDQU X0, (DI); \
+	TAKE(sealed); \
+	NEXT(16); \
+	SUBQ    $16, CX; \
+part: \
+	ADDQ    $16, CX; \
+	JZ      finish; \
+	XORQ    R10, R10; \
+byte: \
+	MOVB    (SI)(R10*1), R11; \
+	MOVB    (R8)(R10*1), R12; \
+	XORB    R11, R12; \
+	MOVB    R12, (DI)(R10*1); \
+	MOVB    sealedByte, (R8)(R10*1); \
+	INCQ    R10; \
+	CMPQ    R10, CX; \
+	JNE     byte; \
+	LEAQ    keep<>+16(SB), R11; \
+	SUBQ    CX, R11; \
+	VMOVDQU (R11), X0; \
+	VPAND   (R8), X0, X0; \
+	TAKE(Y0); \
+finish: \
+	MOVQ    tag+48(FP), R11; \
+	FINISH(R11); \
+	RET
+
+// ARGUMENTS begins, with those of both functions, and goes to rest when there is less than a turn of the loop.
+#define ARGUMENTS \
+	MOVQ s+0(FP), AX; \
+	MOVQ dst+8(FP), DI; \
+	MOVQ src+16(FP), SI; \
+	MOVQ n+24(FP), CX; \
+	MOVQ nonce+32(FP), R8; \
+	MOVQ header+40(FP), R9; \
+	BEGIN(R8, R9); \
+	MOVQ CX, R9; \
+	SUBQ $256, CX; \
+	JCS  rest
+
 // func sealWide(s *schedule, dst, src *byte, n int, nonce, header, tag *byte)
 TEXT ·sealWide(SB), NOSPLIT, $304-56
-	MOVQ s+0(FP), AX
-	MOVQ dst+8(FP), DI
-	MOVQ src+16(FP), SI
-	MOVQ n+24(FP), CX
-	MOVQ nonce+32(FP), R8
-	MOVQ header+40(FP), R9
-	BEGIN(R8, R9)
-	MOVQ CX, R9
-	SUBQ $256, CX
-	JCS  rest
+	ARGUMENTS
 	KEYSTREAM
-	JMP  first
+	JMP first
 
 sixteen:
 	KEYSTREAMGHASH
@@ -363,62 +406,11 @@ first:
 	GHASH
 
 rest:
-	ADDQ $256, CX
-	TAIL
-	SUBQ $32, CX
-	JCS  one
-
-two:
-	VMOVDQU (SI), Y12
-	VPXOR   (R8), Y12, Y12
-	VMOVDQU Y12, (DI)
-	TAKE
-	NEXT(32)
-	SUBQ    $32, CX
-	JCC     two
-
-one:
-	ADDQ    $16, CX
-	JCC     part
-	VMOVDQU (SI), X12
-	VPXOR   (R8), X12, X12
-	VMOVDQU X12, (DI)
-	TAKE
-	NEXT(16)
-	SUBQ    $16, CX
-
-part:
-	ADDQ $16, CX
-	JZ   finish
-	XORQ R10, R10
-
-byte:
-	MOVB    (SI)(R10*1), R11
-	XORB    (R8)(R10*1), R11
-	MOVB    R11, (R8)(R10*1)
-	MOVB    R11, (DI)(R10*1)
-	INCQ    R10
-	CMPQ    R10, CX
-	JNE     byte
-	TAKEPART
-
-finish:
-	MOVQ tag+48(FP), R11
-	FINISH(R11)
-	RET
+	REST(Y0, R12)
 
 // func openWide(s *schedule, dst, src *byte, n int, nonce, header, tag *byte)
 TEXT ·openWide(SB), NOSPLIT, $304-56
-	MOVQ s+0(FP), AX
-	MOVQ dst+8(FP), DI
-	MOVQ src+16(FP), SI
-	MOVQ n+24(FP), CX
-	MOVQ nonce+32(FP), R8
-	MOVQ header+40(FP), R9
-	BEGIN(R8, R9)
-	MOVQ CX, R9
-	SUBQ $256, CX
-	JCS  rest
+	ARGUMENTS
 
 sixteen:
 	MOVQ SI, BX
@@ -430,50 +422,7 @@ sixteen:
 	JCC  sixteen
 
 rest:
-	ADDQ $256, CX
-	TAIL
-	SUBQ $32, CX
-	JCS  one
-
-two:
-	VMOVDQU (SI), Y12
-	VPXOR   (R8), Y12, Y0
-	VMOVDQU Y0, (DI)
-	TAKE
-	NEXT(32)
-	SUBQ    $32, CX
-	JCC     two
-
-one:
-	ADDQ    $16, CX
-	JCC     part
-	VMOVDQU (SI), X12
-	VPXOR   (R8), X12, X0
-	VMOVDQU X0, (DI)
-	TAKE
-	NEXT(16)
-	SUBQ    $16, CX
-
-part:
-	ADDQ $16, CX
-	JZ   finish
-	XORQ R10, R10
-
-byte:
-	MOVB    (SI)(R10*1), R11
-	MOVB    (R8)(R10*1), R12
-	MOVB    R11, (R8)(R10*1)
-	XORB    R11, R12
-	MOVB    R12, (DI)(R10*1)
-	INCQ    R10
-	CMPQ    R10, CX
-	JNE     byte
-	TAKEPART
-
-finish:
-	MOVQ tag+48(FP), R11
-	FINISH(R11)
-	RET
+	REST(Y12, R11)
 
 #define EXPAND1(x) \
 	VPSLLDQ $4, x, X3; \
