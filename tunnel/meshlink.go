@@ -91,7 +91,11 @@ func (l *meshlink) split(dg *udp.Datagram) {
 	l.sock.rx.add((len(dg.Data)+size-1)/size, len(dg.Data))
 	l.n.noteReceived(dg, l.sock, size)
 	l.way = nat.Way{Socket: l.number, Addr: dg.From}
-	for data := dg.Data[l.run(dg.Data, size, dg)*size:]; len(data) > 0; {
+	for data := dg.Data; len(data) > 0; {
+		if n := l.run(data, size, dg); n > 0 {
+			data = data[n*size:]
+			continue
+		}
 		n := min(size, len(data))
 		l.receive(data[:n:n], dg)
 		data = data[n:]

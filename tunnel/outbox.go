@@ -40,42 +40,42 @@ func (o *outbox) full() bool { return len(o.msgs) >= outboxLen }
 func mostOf(size int) int { return max(1, min(udp.MaxSegments, udp.MaxPayload/size)) }
 
 // add queues arena[start:end], datagrams of size bytes (the last may be shorter), with the outer
-// header that m has and the way w.
+// header that m has and the way w: first those that the last message has room for.
 func (o *outbox) add(arena []byte, start, end, size int, m *udp.Message, w *way) {
-	most := mostOf(size) * size
-	for at := start; at < end; at += most {
-		o.push(arena, at, min(at+most, end), size, m, w)
+	for start < end {
+		if !o.continues(start, end, size, m, w) {
+			o.msgs = append(o.msgs, *m)
+			o.ways = append(o.ways, way{sock: w.sock, to: w.to, mode: w.mode, size: min(size, end-start)})
+		}
+		start = o.extend(arena, start, end)
 	}
 }
 
-// push queues one message, as part of the last one if it can be.
-func (o *outbox) push(arena []byte, start, end, size int, m *udp.Message, w *way) {
-	first, n := min(size, end-start), (end-start+size-1)/size
-	if i := len(o.msgs) - 1; i >= 0 && o.continues(i, start, end, first, n, m, w) {
-		q, last := &o.msgs[i], &o.ways[i]
-		q.Data = arena[start-len(q.Data) : end]
-		q.SegmentSize = last.size
-		last.end, last.n = end, last.n+n
-		return
+// continues reports whether datagrams in arena[start:end], of size bytes each, can join the last message: they lie
+// behind it, and all its datagrams have their size. One alone may be shorter.
+func (o *outbox) continues(start, end, size int, m *udp.Message, w *way) bool {
+	i := len(o.msgs) - 1
+	if i < 0 {
+		return false
 	}
-	next := *m
-	next.Data = arena[start:end]
-	if n > 1 {
-		next.SegmentSize = first
-	}
-	o.msgs = append(o.msgs, next)
-	o.ways = append(o.ways, way{sock: w.sock, to: w.to, mode: w.mode, end: end, size: first, n: n})
-}
-
-// continues reports whether n datagrams in arena[start:end] can join message i: they lie behind it
-// and all its datagrams have the size of the new ones' first, which alone may be shorter.
-func (o *outbox) continues(i, start, end, first, n int, m *udp.Message, w *way) bool {
 	q, last := &o.msgs[i], &o.ways[i]
 	return last.end == start && last.to == w.to && last.sock == w.sock && last.mode == w.mode &&
 		q.To == m.To && q.TTL == m.TTL && q.TOS == m.TOS &&
-		len(q.Data) == last.n*last.size && // the last one is whole
-		(first == last.size || (n == 1 && first < last.size)) &&
-		last.n+n <= udp.MaxSegments && len(q.Data)+end-start <= udp.MaxPayload
+		(size == last.size || end-start <= min(size, last.size)) &&
+		len(q.Data) == last.n*last.size && last.n < mostOf(last.size)
+}
+
+// extend moves as many of the datagrams in arena[start:end] to the last message as it holds, and tells where the others
+// begin.
+func (o *outbox) extend(arena []byte, start, end int) int {
+	q, last := &o.msgs[len(o.msgs)-1], &o.ways[len(o.ways)-1]
+	last.end = min(end, start+(mostOf(last.size)-last.n)*last.size)
+	last.n += (last.end - start + last.size - 1) / last.size
+	q.Data = arena[start-len(q.Data) : last.end]
+	if last.n > 1 {
+		q.SegmentSize = last.size
+	}
+	return last.end
 }
 
 // flush sends everything, a write for each run of messages with one socket and mode.

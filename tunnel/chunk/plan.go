@@ -35,16 +35,28 @@ func NewPlan(n, headers, max int) (p Plan, ok bool) {
 	return p, true
 }
 
-// makeRoom adds a copy of so many bytes when there is room or it is worth a chunk of its own. That
-// chunk makes the others shorter, because all but the last must be full.
+// makeRoom adds a copy of so many bytes when there is room or it is worth a chunk of its own, which makes the
+// others shorter.
 func (p *Plan) makeRoom(copied int) {
-	if p.n+copied <= p.Count*p.Size {
-		p.Copy = copied
-		return
+	count := p.Count
+	if p.n+copied > count*p.Size {
+		count++
 	}
-	size := (p.n + copied + p.Count) / (p.Count + 1)
-	if p.Count >= minCopied && p.Count < wire.MaxChunks && p.Count*size <= p.n {
-		p.Size, p.Count, p.Copy = size, p.Count+1, copied
+	size := (p.n + copied + count - 1) / count
+	switch {
+	case p.Count >= minCopied && count <= wire.MaxChunks && (count-1)*size <= p.n:
+		p.Size, p.Count, p.Copy = size, count, copied
+		p.fill()
+	case count == p.Count:
+		p.Copy = copied
+	}
+}
+
+// fill makes the copy so much longer that the last chunk is as long as the others: one system call then sends the
+// next message with it.
+func (p *Plan) fill() {
+	if full := p.Count*p.Size - p.n; full <= min(MaxCopy, p.n) {
+		p.Copy = full
 	}
 }
 

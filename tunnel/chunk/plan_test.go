@@ -20,8 +20,11 @@ func TestPlan(t *testing.T) {
 		{"room behind two", 1441, 76, 1440, 1440, 2, 77},
 		{"two are not worth a third", 2850, 76, 1440, 1440, 2, 0},
 		{"just room", 3*1440 - 77, 76, 1440, 1440, 3, 77},
-		{"no room: one more chunk, all shorter", 8*1440 - 76, 76, 1440, 1281, 9, 77},
-		{"full to the last byte", 8 * 1440, 76, 1440, 1289, 9, 77},
+		{"no room: one more chunk, all shorter", 8*1440 - 76, 76, 1440, 1281, 9, 85},
+		{"full to the last byte", 8 * 1440, 76, 1440, 1289, 9, 81},
+		{"eight of one length", 8*1440 - 777, 76, 1440, 1353, 8, 81},
+		{"a longer copy than one byte can tell", 100*600 - 500, 200, 600, 598, 100, 201},
+		{"so short that the last would be empty", 120*3 - 60, 9, 3, 3, 100, 0},
 		{"seven are not worth an eighth", 7 * 1440, 76, 1440, 1440, 7, 0},
 		{"the most chunks, and no room", 128 * 100, 76, 100, 100, 128, 0},
 		{"no headers", 3 * 1440, 0, 1440, 1440, 3, 0},
@@ -88,8 +91,11 @@ func FuzzPlan(f *testing.F) {
 			p.Count == 1 && p.Copy > 0 {
 			t.Fatalf("plan for %d bytes is %+v", n, p)
 		}
-		if p.Copy != 0 && p.Copy != headers+1 {
+		if p.Copy != 0 && (p.Copy < headers+1 || p.Copy > min(chunk.MaxCopy, n)) {
 			t.Fatalf("a copy of %d bytes for %d of headers", p.Copy, headers)
+		}
+		if p.Copy != 0 && p.Copy > headers+1 && p.Len(p.Count-1) != p.Size {
+			t.Fatalf("a longer copy than needed, and the last chunk of %+v has %d bytes", p, p.Len(p.Count-1))
 		}
 		checkRanges(t, p, n, max)
 	})
