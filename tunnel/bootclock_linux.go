@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -9,9 +10,60 @@ import (
 // bootTime is the time since the machine was started. Unlike Go's own monotonic time it counts
 // while the machine sleeps, during which keys grow old too.
 func bootTime() time.Duration {
+	t := time.Now()
+	return booted.at(t.Sub(processStart), t.UnixNano())
+}
+
+var booted = bootClock{read: func() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
 		return time.Since(processStart)
 	}
 	return time.Duration(ts.Nano())
+}}
+
+// A bootClock is CLOCK_BOOTTIME without a system call for each look, of which the loops need one for each batch. That
+// clock is ahead of the monotonic one by what the machine slept. When it wakes up the kernel sets the
+// time of day forward, too: as long as nobody does that, nothing has changed.
+//
+// Any number of goroutines may use it at once.
+type bootClock struct {
+	read func() time.Duration
+	last atomic.Pointer[bootOffsets]
+}
+
+// bootOffsets is how far the other clocks are ahead of the monotonic one.
+type bootOffsets struct {
+	boot time.Duration
+	wall int64 // in ns since 1970
+}
+
+const (
+	// clockJitter is how far two clocks are apart that were read one after the other.
+	clockJitter = 5 * time.Millisecond
+	// carefulReads is how often they are read until nothing came in between.
+	carefulReads  = 10
+	carefulWithin = 50 * time.Microsecond
+)
+
+// at is the time by the clock when the others show mono and wall.
+func (c *bootClock) at(mono time.Duration, wall int64) time.Duration {
+	o := c.last.Load()
+	if o == nil || max(wall-int64(mono)-o.wall, o.wall-wall+int64(mono)) > int64(clockJitter) {
+		o = &bootOffsets{boot: c.ahead(), wall: wall - int64(mono)}
+		c.last.Store(o)
+	}
+	return mono + o.boot
+}
+
+// ahead reads how far the clock is ahead of the monotonic one.
+func (c *bootClock) ahead() (ahead time.Duration) {
+	for range carefulReads {
+		before := time.Since(processStart)
+		ahead = c.read() - before
+		if time.Since(processStart)-before < carefulWithin {
+			break
+		}
+	}
+	return ahead
 }

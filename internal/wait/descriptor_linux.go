@@ -186,12 +186,10 @@ func (d *Descriptor) sooner(limit time.Duration) time.Duration {
 	return min(left, limit)
 }
 
-// now is the kernel's monotonic clock, in nanoseconds.
-func now() int64 {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // knows no error for this clock
-	return t.Nano()
-}
+// now is the monotonic clock, in nanoseconds since the program began.
+func now() int64 { return int64(time.Since(began)) }
+
+var began = time.Now()
 
 // A Bell is a descriptor that is readable once it was rung.
 type Bell struct{ *Descriptor }
