@@ -59,17 +59,27 @@ func newEgress(s *segment) *egress {
 	}
 }
 
-// full reports whether it is time to flush: a frame may need a slot for itself and another for the
-// headers of the pieces it is cut into.
-func (e *egress) full() bool {
-	return len(e.arena)-e.used < 2*slotLen || e.plain.full() || e.sealed.full()
-}
+// full reports whether it is time to flush.
+func (e *egress) full() bool { return e.used > e.lastRoom() || e.plain.full() || e.sealed.full() }
+
+// lastRoom is how far behind a frame may begin: it needs a slot for itself, and another for the headers of the
+// pieces it is cut into.
+func (e *egress) lastRoom() int { return len(e.arena) - 2*slotLen }
 
 // idle reports whether nothing is queued.
 func (e *egress) idle() bool { return e.used == 0 && e.sealed.used == 0 }
 
-// room is where the next frame is read or copied to.
-func (e *egress) room() []byte { return e.arena[e.used+vxlan.HeaderLen:] }
+// room is where a frame is read or copied to: at used, or behind others that are not held yet.
+func (e *egress) room(at int) []byte { return e.arena[at+vxlan.HeaderLen:] }
+
+// hold makes the frame of n bytes in a room the one that is dispatched next. Those behind it stay where they are.
+func (e *egress) hold(at, n int) ether.Frame {
+	if e.full() {
+		e.flush()
+	}
+	e.used = at
+	return e.room(at)[:n]
+}
 
 // flush sends what is queued; the arena is free again.
 func (e *egress) flush() {
@@ -80,7 +90,7 @@ func (e *egress) flush() {
 
 // A parcel is a frame on its way out, with what its headers said.
 type parcel struct {
-	frame  ether.Frame // in the room of the egress
+	frame  ether.Frame // as the egress holds it
 	from   bridge.Port
 	ip     ether.IP
 	meta   offload.Header

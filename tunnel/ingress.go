@@ -132,7 +132,7 @@ func (in *ingress) forward(a *arrival) {
 		e.flush()
 	}
 	e.now = in.now
-	p := parcel{frame: e.room()[:len(a.frame)], from: a.from, ip: a.ip, meta: a.meta}
+	p := parcel{frame: e.hold(e.used, len(a.frame)), from: a.from, ip: a.ip, meta: a.meta}
 	copy(p.frame, a.frame)
 	if a.super && !p.meta.IsSuper() && a.ip.Version != 0 && a.ip.End-a.ip.Offset > a.s.dev.MTU() {
 		p.meta, _ = offload.Guess(p.frame, a.gsoSize, a.s.dev.MTU())

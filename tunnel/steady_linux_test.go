@@ -93,8 +93,8 @@ func tcpFrame(seq uint32, payload int, partial bool) ether.Frame {
 // put has the uplink see a frame as if it had just been read.
 func (u *uplink) put(h offload.Header, f []byte) {
 	u.out.now = u.s.node.now()
-	n := copy(u.out.room(), f)
-	u.forward(n, h)
+	at := u.out.used
+	u.forward(&read{at, copy(u.out.room(at), f), h})
 }
 
 func superHeader() offload.Header {

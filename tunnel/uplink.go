@@ -9,7 +9,12 @@ import (
 	"github.com/vxmesh/vxmesh/tundev/offload"
 	"github.com/vxmesh/vxmesh/tunnel/bridge"
 	"github.com/vxmesh/vxmesh/tunnel/drop"
+	"github.com/vxmesh/vxmesh/tunnel/vxlan"
 )
+
+// mostAhead is how many frames are read before the first of them is looked at: the kernel's half of the work and ours
+// would drive each other's code out of the processor's caches with every frame.
+const mostAhead = 64
 
 // An uplink carries frames from one segment's device, or a guest's, to peers, VTEPs, and what else is
 // plugged in:
@@ -20,22 +25,34 @@ import (
 type uplink struct {
 	pulse
 	*jack
-	out *egress
+	out   *egress
+	ahead []read // frames in the room of out
 }
 
-func newUplink(j *jack) *uplink { return &uplink{jack: j, out: newEgress(j.s)} }
+// A read is a frame as it was read.
+type read struct {
+	at, n int // where its room is, and its length
+	meta  offload.Header
+}
+
+func newUplink(j *jack) *uplink {
+	return &uplink{jack: j, out: newEgress(j.s), ahead: make([]read, 0, mostAhead)}
+}
 
 // carry reads until the device has nothing more or the batch is full, and sends the batch.
 func (u *uplink) carry(wait bool) error {
-	n, h, err := u.dev.ReadFrame(u.out.room(), wait)
+	err := u.readAhead(wait)
 	u.begin()
 	defer u.end()
 	u.out.now = u.s.node.tick()
-	for ; err == nil; n, h, err = u.dev.ReadFrame(u.out.room(), false) {
-		u.forward(n, h)
-		if u.out.full() {
+	for {
+		for i := range u.ahead {
+			u.forward(&u.ahead[i])
+		}
+		if err != nil || u.out.full() {
 			break
 		}
+		err = u.readAhead(false)
 	}
 	u.out.flush()
 	switch {
@@ -47,14 +64,32 @@ func (u *uplink) carry(wait bool) error {
 	return err
 }
 
+// readAhead reads frames one behind another, as those leave that need nothing but a header. A super-frame is the
+// last: its pieces take the room behind it.
+func (u *uplink) readAhead(wait bool) error {
+	u.ahead = u.ahead[:0]
+	for at, end := u.out.used, min(u.out.used+slotLen, u.out.lastRoom()); at <= end; wait = false {
+		n, meta, err := u.dev.ReadFrame(u.out.room(at), wait)
+		if err != nil {
+			return err
+		}
+		u.ahead = append(u.ahead, read{at, n, meta})
+		if meta.IsSuper() || len(u.ahead) == mostAhead {
+			return nil
+		}
+		at += vxlan.HeaderLen + n
+	}
+	return nil
+}
+
 func (u *uplink) endpoint() any { return u.dev }
 
-// forward asks the switch who gets the frame of n bytes that was read last, and queues it.
-func (u *uplink) forward(n int, h offload.Header) {
+// forward asks the switch who gets a frame that was read, and queues it.
+func (u *uplink) forward(r *read) {
 	s, now := u.s, u.out.now
-	p := parcel{frame: u.out.room()[:n], from: u.port, meta: h}
+	p := parcel{frame: u.out.hold(r.at, r.n), from: u.port, meta: r.meta}
 	if u.guest != nil {
-		u.guest.rx.add(1, n)
+		u.guest.rx.add(1, r.n)
 	}
 	if !p.frame.Valid() {
 		u.drop(p.frame, drop.Runt)
