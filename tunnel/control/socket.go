@@ -81,8 +81,14 @@ func networkOf(path string) string {
 // node is an error that wraps [ErrInUse]; a file that is not a socket is never touched.
 func Listen(path, group string) (net.Listener, error) {
 	l, err := bind(path, group)
-	if errors.Is(err, ErrInUse) {
+	switch {
+	case errors.Is(err, ErrInUse):
 		return nil, whoRuns(path) // may take a while: after bind's lock is gone
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &Error{Code: CodePermission, Message: err.Error(), cause: err, Fix: []string{
+			"run it as root, or as the owner of " + filepath.Dir(path),
+			"or take another place      socket in [control], or --socket FILE here and with every command",
+		}}
 	}
 	return l, err
 }
