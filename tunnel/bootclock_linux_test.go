@@ -42,6 +42,13 @@ func TestBootClock(t *testing.T) {
 	}
 }
 
+// TestIsMonotonic: what [time.Now] gives in 2158 is a time of day and nothing else.
+func TestIsMonotonic(t *testing.T) {
+	if !isMonotonic(time.Now()) || isMonotonic(time.Date(2158, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Error("a reading of the monotonic clock is not told from none")
+	}
+}
+
 // TestBootTime compares with the system's clock.
 func TestBootTime(t *testing.T) {
 	for range 100 {

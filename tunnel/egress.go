@@ -72,13 +72,18 @@ func (e *egress) idle() bool { return e.used == 0 && e.sealed.used == 0 }
 // room is where a frame is read or copied to: at used, or behind others that are not held yet.
 func (e *egress) room(at int) []byte { return e.arena[at+vxlan.HeaderLen:] }
 
-// hold makes the frame of n bytes in a room the one that is dispatched next. Those behind it stay where they are.
+// hold makes the frame of n bytes in a room the one that is dispatched next. Those behind it stay where they are. The
+// egress must not be full.
 func (e *egress) hold(at, n int) ether.Frame {
-	if e.full() {
-		e.flush()
-	}
 	e.used = at
-	return e.room(at)[:n]
+	return e.room(at)[:n:n]
+}
+
+// rewind frees the arena when nothing in it is on its way to a VTEP: peers' datagrams lie elsewhere.
+func (e *egress) rewind() {
+	if len(e.plain.msgs) == 0 {
+		e.used = 0
+	}
 }
 
 // flush sends what is queued; the arena is free again.

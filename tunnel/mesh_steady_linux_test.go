@@ -261,6 +261,41 @@ func TestRunOfChunks(t *testing.T) {
 	}
 }
 
+// TestRunEnds where something is wrong: what comes behind it in the same message is not looked at twice.
+func TestRunEnds(t *testing.T) {
+	p := stillMesh(t)
+	super := make([]byte, offload.HeaderLen)
+	superHeader().Put(super)
+	super = append(super, turned(tcpFrame(1, 60000, true))...)
+	genuine := p.seal(room(), 7, wire.FlagOffload, super)
+	forged := bytes.Clone(genuine)
+	forged[30]++
+	half := bytes.Clone(genuine)
+	half[20*1472+30]++
+	stranger := bytes.Clone(genuine)
+	for at := 0; at < len(stranger); at += 1472 {
+		stranger[at+1]++ // the index
+	}
+	for _, c := range []struct {
+		name  string
+		data  []byte
+		taken int
+		ok    bool
+	}{
+		{"the first is forged", forged, 0, false},
+		{"of nobody's session", stranger, 0, false},
+		{"one alone", genuine[:1472], 0, true},
+		{"the twenty-first is forged", half, 20, false},
+		{"those behind it", genuine[20*1472:], 21, true},
+		{"all of them again", genuine, 0, false},
+	} {
+		dg := udp.Datagram{Data: c.data, SegmentSize: 1472, From: p.from}
+		if taken, ok := p.link.run(c.data, 1472, &dg); taken != c.taken || ok != c.ok {
+			t.Errorf("%s: %d, %v, want %d, %v", c.name, taken, ok, c.taken, c.ok)
+		}
+	}
+}
+
 // BenchmarkOpening takes super-frames in, which are sealed outside of what is measured.
 func BenchmarkOpening(b *testing.B) {
 	p := stillMesh(b)

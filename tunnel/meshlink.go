@@ -91,12 +91,17 @@ func (l *meshlink) split(dg *udp.Datagram) {
 	l.sock.rx.add((len(dg.Data)+size-1)/size, len(dg.Data))
 	l.n.noteReceived(dg, l.sock, size)
 	l.way = nat.Way{Socket: l.number, Addr: dg.From}
+	runs := true
 	for data := dg.Data; len(data) > 0; {
-		if n := l.run(data, size, dg); n > 0 {
+		n := 0
+		if runs {
+			n, runs = l.run(data, size, dg)
+		}
+		if n > 0 {
 			data = data[n*size:]
 			continue
 		}
-		n := min(size, len(data))
+		n = min(size, len(data))
 		l.receive(data[:n:n], dg)
 		data = data[n:]
 	}

@@ -52,16 +52,17 @@ func (o *outbox) add(arena []byte, start, end, size int, m *udp.Message, w *way)
 }
 
 // continues reports whether datagrams in arena[start:end], of size bytes each, can join the last message: they lie
-// behind it, and all its datagrams have their size. One alone may be shorter.
+// behind it, and all its datagrams have their size, or there is one alone that is shorter.
 func (o *outbox) continues(start, end, size int, m *udp.Message, w *way) bool {
 	i := len(o.msgs) - 1
 	if i < 0 {
 		return false
 	}
 	q, last := &o.msgs[i], &o.ways[i]
+	alone := end-start <= size
 	return last.end == start && last.to == w.to && last.sock == w.sock && last.mode == w.mode &&
 		q.To == m.To && q.TTL == m.TTL && q.TOS == m.TOS &&
-		(size == last.size || end-start <= min(size, last.size)) &&
+		(size == last.size || alone && end-start < last.size) &&
 		len(q.Data) == last.n*last.size && last.n < mostOf(last.size)
 }
 

@@ -119,7 +119,7 @@ func (p *peer) want() {
 	}
 }
 
-// noteBig tells that datagrams as large as the path carries were sent, so that the mesh makes sure
+// noteBig tells that datagrams about as large as the path carries were sent, so that the mesh makes sure
 // that they still arrive.
 func (p *peer) noteBig() {
 	if !p.big.Load() {

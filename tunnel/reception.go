@@ -20,28 +20,30 @@ type reception struct {
 }
 
 // run takes the neighbouring chunks of a message that data begins with, if that can be done in one go, and tells
-// how many datagrams it has taken. Whatever is wrong with the next one is found by receive.
-func (l *meshlink) run(data []byte, size int, dg *udp.Datagram) int {
+// how many datagrams it has taken. Whatever is wrong with the next one is found by receive; it is not ok then to try
+// again in what came with it, which may be nothing but forgeries: that would look at each of them more than once.
+func (l *meshlink) run(data []byte, size int, dg *udp.Datagram) (taken int, ok bool) {
 	count := wire.Run(data, size)
-	if count < 2 || l.n.tap.On() {
-		return 0
+	if count < 2 {
+		return 0, true
 	}
 	h, n := wire.ParseHeader(data), size-wire.Overhead
 	in := l.session(h.Index)
-	if in == nil {
-		return 0
+	if in == nil || l.n.tap.On() {
+		return 0, false
 	}
 	r := l.reception(in.peer)
 	place, reason := r.asm.Place(h, n, count, l.in.now)
 	if reason != drop.None {
-		return 0
+		return 0, false
 	}
-	count = in.t.OpenRun(place, data[:cap(place)/n*size], size)
-	if count > 0 {
-		l.authentic(in, count)
-		r.commit(h, n, count, dg)
+	count = cap(place) / n
+	taken = in.t.OpenRun(place, data[:count*size], size)
+	if taken > 0 {
+		l.authentic(in, taken)
+		r.commit(h, n, taken, dg)
 	}
-	return count
+	return taken, taken == count
 }
 
 // chunk opens a chunk into its place and delivers what that completes.

@@ -16,6 +16,9 @@ import (
 // would drive each other's code out of the processor's caches with every frame.
 const mostAhead = 64
 
+// mostPasses is how often that is done before others get their turn, should none of the frames go anywhere.
+const mostPasses = 16
+
 // An uplink carries frames from one segment's device, or a guest's, to peers, VTEPs, and what else is
 // plugged in:
 //
@@ -45,11 +48,12 @@ func (u *uplink) carry(wait bool) error {
 	u.begin()
 	defer u.end()
 	u.out.now = u.s.node.tick()
-	for {
+	for pass := 1; ; pass++ {
 		for i := range u.ahead {
 			u.forward(&u.ahead[i])
 		}
-		if err != nil || u.out.full() {
+		u.out.rewind()
+		if err != nil || u.out.full() || pass == mostPasses {
 			break
 		}
 		err = u.readAhead(false)
@@ -87,6 +91,9 @@ func (u *uplink) endpoint() any { return u.dev }
 // forward asks the switch who gets a frame that was read, and queues it.
 func (u *uplink) forward(r *read) {
 	s, now := u.s, u.out.now
+	if u.out.full() { // of those before it
+		u.out.flush()
+	}
 	p := parcel{frame: u.out.hold(r.at, r.n), from: u.port, meta: r.meta}
 	if u.guest != nil {
 		u.guest.rx.add(1, r.n)

@@ -33,6 +33,25 @@ func (d *fullDevice) ReadFrame(buf []byte, _ bool) (int, offload.Header, error) 
 	return copy(buf, f), h, nil
 }
 
+// A hose is a device that never runs dry, of frames that go nowhere.
+type hose struct{ tundev.Device }
+
+func (hose) ReadFrame(buf []byte, _ bool) (int, offload.Header, error) {
+	return copy(buf, "runt"), offload.Header{}, nil
+}
+
+// TestCarryEnds, so that other sources get their turn, although the device has more.
+func TestCarryEnds(t *testing.T) {
+	s, _, _ := stillNode(t)
+	s.jack.dev = hose{s.jack.dev}
+	if err := s.up.carry(false); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.drops.Map()["runt"]; got != mostPasses*mostAhead {
+		t.Errorf("%d runts were dropped, want %d", got, mostPasses*mostAhead)
+	}
+}
+
 // TestReadAhead reads frames of all lengths, super-frames among them, and wants them all at a VTEP, in their order
 // and untouched.
 func TestReadAhead(t *testing.T) {

@@ -36,7 +36,8 @@ func NewPlan(n, headers, max int) (p Plan, ok bool) {
 }
 
 // makeRoom adds a copy of so many bytes when there is room or it is worth a chunk of its own, which makes the
-// others shorter.
+// others shorter. Of many chunks the last gets as long as the others, if need be by a longer copy: then the next
+// message's can be sent with them.
 func (p *Plan) makeRoom(copied int) {
 	count := p.Count
 	if p.n+copied > count*p.Size {
@@ -46,17 +47,11 @@ func (p *Plan) makeRoom(copied int) {
 	switch {
 	case p.Count >= minCopied && count <= wire.MaxChunks && (count-1)*size <= p.n:
 		p.Size, p.Count, p.Copy = size, count, copied
-		p.fill()
+		if full := count*size - p.n; full <= min(MaxCopy, p.n) { // the last as long as the others
+			p.Copy = full
+		}
 	case count == p.Count:
 		p.Copy = copied
-	}
-}
-
-// fill makes the copy so much longer that the last chunk is as long as the others: one system call then sends the
-// next message with it.
-func (p *Plan) fill() {
-	if full := p.Count*p.Size - p.n; full <= min(MaxCopy, p.n) {
-		p.Copy = full
 	}
 }
 

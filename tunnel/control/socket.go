@@ -86,7 +86,7 @@ func Listen(path, group string) (net.Listener, error) {
 		return nil, whoRuns(path) // may take a while: after bind's lock is gone
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &Error{Code: CodePermission, Message: err.Error(), cause: err, Fix: []string{
-			"run it as root, or as the owner of " + filepath.Dir(path),
+			"run it with the right to write to " + filepath.Dir(path) + ", as root has it",
 			"or take another place      socket in [control], or --socket FILE here and with every command",
 		}}
 	}

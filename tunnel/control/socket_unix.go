@@ -57,7 +57,9 @@ func admitGroup(path, group string) error {
 		return fmt.Errorf("control socket: group %s: %w", group, err)
 	}
 	if err := os.Chown(path, -1, gid); err != nil {
-		return fmt.Errorf("give control socket to group %s: %w", group, err)
+		e := Errorf(AsError(err).Code, "give control socket to group %s: %v", group, err)
+		e.Fix = []string{"run it as root, or as a member of the group", `or leave control.group ""`}
+		return e
 	}
 	if err := os.Chmod(path, 0o660); err != nil {
 		return fmt.Errorf("open control socket to group %s: %w", group, err)
