@@ -128,7 +128,8 @@ func (m *mesh) post(e meshEvent) bool {
 
 // run looks after the peers until ctx ends, and then says goodbye to them.
 func (m *mesh) run(ctx context.Context) error {
-	timer := time.NewTimer(0)
+	m.wake() // no timer that is due at once: many of those crash the race detector in a synctest bubble
+	timer := time.NewTimer(meshIdle)
 	defer timer.Stop()
 	for ; ; m.turns.Add(1) {
 		select {

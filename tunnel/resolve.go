@@ -38,7 +38,8 @@ func (r *resolver) wake() {
 
 // run looks names up until ctx ends.
 func (r *resolver) run(ctx context.Context) error {
-	timer := time.NewTimer(0)
+	r.wake() // as the mesh does
+	timer := time.NewTimer(resolveEvery)
 	defer timer.Stop()
 	for {
 		select {
