@@ -29,7 +29,7 @@ func NewPlan(n, headers, max int) (p Plan, ok bool) {
 	if p.Count > wire.MaxChunks {
 		return Plan{}, false
 	}
-	if headers > 0 && headers < MaxCopy && headers <= n {
+	if headers > 0 && headers < MaxCopy { // for headers longer than the message there is no room
 		p.makeRoom(headers + 1)
 	}
 	return p, true

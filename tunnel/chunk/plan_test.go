@@ -16,6 +16,7 @@ func TestPlan(t *testing.T) {
 		repeat          int
 	}{
 		{"one datagram", 1440, 76, 1440, 1440, 1, 0},
+		{"one with room to spare", 100, 76, 1440, 100, 1, 0},
 		{"one byte too many", 1441, 0, 1440, 1440, 2, 0},
 		{"room behind two", 1441, 76, 1440, 1440, 2, 77},
 		{"two are not worth a third", 2850, 76, 1440, 1440, 2, 0},
