@@ -15,13 +15,18 @@ const index = 0x1234
 
 func seeded() *rand.Rand { return rand.New(rand.NewPCG(7, 8)) }
 
+// assorted is a message of one of all kinds, and its datagrams, of one of some sizes.
+func assorted(t *testing.T, r *rand.Rand, i int) (*message, []datagram) {
+	size := []int{61, 300, 1440}[i%3]
+	m := newMessage(r, 5, kind(i)%kinds, size+r.IntN(3500), 1000)
+	return m, m.datagrams(t, index, 77, size)
+}
+
 // Every order of the chunks gives the message, once, and when it is whole.
 func TestReassemblerOrders(t *testing.T) {
 	r := seeded()
 	for i := range 1000 {
-		size := []int{61, 300, 1440}[i%3]
-		m := newMessage(r, 5, kind(i)%kinds, size+r.IntN(3500), 1000)
-		ds := m.datagrams(t, index, 77, size)
+		m, ds := assorted(t, r, i)
 		r.Shuffle(len(ds), func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
 		p := newPeer(t, m)
 		p.take(ds[:len(ds)-1]...)
@@ -39,9 +44,7 @@ func TestReassemblerOrders(t *testing.T) {
 func TestReassemblerRuns(t *testing.T) {
 	r := seeded()
 	for i := range 1000 {
-		size := []int{61, 300, 1440}[i%3]
-		m := newMessage(r, 5, kind(i)%kinds, size+r.IntN(3500), 1000)
-		left := m.datagrams(t, index, 77, size)
+		m, left := assorted(t, r, i)
 		p := newPeer(t, m)
 		for len(left) > 0 {
 			from := r.IntN(len(left))
