@@ -70,6 +70,9 @@ func newDaemon(path, socket string, cfg *config.Config) (d *daemon, err error) {
 	var lines slog.Handler
 	lines, d.stderr = newQueuedLog(os.Stderr, cfg.Log.Format, d.level)
 	d.log = slog.New(slog.NewMultiHandler(lines, d.logs))
+	if err := takeLongSlices(); err != nil {
+		d.log.Debug("it runs with time slices as others have them", "err", err)
+	}
 	// The socket comes first: it tells whether this network runs already.
 	if d.api, err = control.Listen(d.socketPath(), cfg.Control.Group); err != nil {
 		return d, err
