@@ -11,10 +11,12 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/vxmesh/vxmesh/internal/aegis/reference"
 )
 
 // Another implementation of the handshake, written from docs/protocol.md and the Noise specification
-// (revision 34) with the standard library, and with nothing of the program.
+// (revision 34) with the standard library, and with nothing of the program but AEGIS as the draft has it.
 
 // must is for what fails only when the test itself is wrong.
 func must[T any](v T, err error) T {
@@ -168,18 +170,17 @@ func (v vector) payload(side string, cipher byte, counter uint32) []byte {
 
 // cipher is the vector's cipher as a bit.
 func (v vector) cipher() byte {
-	if string(v["cipher"]) == "aes-256-gcm" {
-		return 1
-	}
-	return 2
+	return map[string]byte{"aes-256-gcm": 1, "chacha20-poly1305": 2, "aegis-256x4": 4}[string(v["cipher"])]
 }
 
 // seal makes a data datagram from the initiator to the responder.
 func (v vector) seal(header, text []byte) []byte {
-	key := v["data_key_initiator_to_responder"]
-	aead := must(chacha20poly1305.New(key))
-	if v.cipher() == 1 {
-		aead = must(cipher.NewGCM(must(aes.NewCipher(key))))
+	key, nonce := v["data_key_initiator_to_responder"], header[4:]
+	switch v.cipher() {
+	case 1:
+		return join(header, must(cipher.NewGCM(must(aes.NewCipher(key)))).Seal(nil, nonce, text, header))
+	case 2:
+		return join(header, must(chacha20poly1305.New(key)).Seal(nil, nonce, text, header))
 	}
-	return join(header, aead.Seal(nil, header[4:], text, header))
+	return join(header, reference.Seal(4, key, join(nonce, make([]byte, 20)), header, text))
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vxmesh/vxmesh/config"
@@ -48,8 +50,21 @@ func listenAddrs(from []config.ListenAddr) (to []netip.AddrPort) {
 // ciphers are the config's words for the data ciphers that are allowed.
 var ciphers = map[config.Cipher][]session.Cipher{
 	"auto":              nil,
+	"aegis-256x4":       {session.AEGIS256X4},
 	"aes-256-gcm":       {session.AES256GCM},
 	"chacha20-poly1305": {session.ChaCha20Poly1305},
+}
+
+// checkCipher refuses a cipher by name that this machine cannot do: no peer would ever be reached.
+func checkCipher(c config.Cipher, supported func(session.Cipher) bool) error {
+	wanted := ciphers[c]
+	if wanted == nil || slices.ContainsFunc(wanted, supported) {
+		return nil
+	}
+	return &cmdError{
+		code: exitConfig, err: fmt.Errorf("security.cipher: this processor cannot do %s, which takes x86 with VAES", c),
+		hints: []string{`let each pair of nodes choose   security.cipher = "auto"`},
+	}
 }
 
 func meshOptions(cfg *config.Config, id *nodeIdentity) tunnel.MeshOptions {

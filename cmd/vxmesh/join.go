@@ -14,6 +14,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/tundev"
 	"github.com/vxmesh/vxmesh/tunnel/control"
+	"github.com/vxmesh/vxmesh/tunnel/session"
 )
 
 func newJoinCmd(g *globals) *cobra.Command {
@@ -69,6 +70,9 @@ func join(ctx context.Context, g *globals, path string) error {
 func joinUnder(ctx context.Context, g *globals, path string, up func(reload func())) error {
 	cfg, err := readConfig(nil, path)
 	if err != nil {
+		return err
+	}
+	if err := checkCipher(cfg.Security.Cipher, session.Cipher.Supported); err != nil {
 		return err
 	}
 	g.serves.Store(true)

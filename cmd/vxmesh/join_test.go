@@ -10,6 +10,7 @@ import (
 
 	"github.com/vxmesh/vxmesh/config"
 	"github.com/vxmesh/vxmesh/tundev"
+	"github.com/vxmesh/vxmesh/tunnel/session"
 )
 
 // TestHintsFitWhatIsInUse takes every kind of address twice.
@@ -65,5 +66,26 @@ func TestHintWhenIPv6IsOff(t *testing.T) {
 	write("0\n")
 	if refusedForIPv6(add(syscall.EACCES), off) || refusedForIPv6(add(syscall.EACCES), off+"x") {
 		t.Error("IPv6 is on")
+	}
+}
+
+// TestCheckCipher: a machine that cannot do the only cipher it may use says so at once.
+func TestCheckCipher(t *testing.T) {
+	without := func(c session.Cipher) bool { return c != session.AEGIS256X4 }
+	for name := range ciphers {
+		err := checkCipher(name, without)
+		if name != "aegis-256x4" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		var out strings.Builder
+		if code := printError(&out, err, false); code != exitConfig || !strings.Contains(out.String(), `security.cipher = "auto"`) {
+			t.Errorf("%s: exit %d: %s", name, code, out.String())
+		}
+		if err := checkCipher(name, func(session.Cipher) bool { return true }); err != nil {
+			t.Errorf("%s, on a machine that can: %v", name, err)
+		}
 	}
 }

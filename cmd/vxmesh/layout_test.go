@@ -145,7 +145,7 @@ var importRules = []importRule{
 	{
 		"tunnel/session",
 		[]string{"..."},
-		[]string{"tunnel/wire", "tunnel/drop", "internal/aesgcm"},
+		[]string{"tunnel/wire", "tunnel/drop", "internal/aegis"},
 		"keys are agreed with one peer; tables of peers and sockets belong to the engine",
 	},
 	{
@@ -187,7 +187,7 @@ var importRules = []importRule{
 	{
 		"topology/explain",
 		[]string{"..."},
-		[]string{"tundev/ether", "tundev/offload", "tunnel/drop", "tunnel/session", "tunnel/wire", "internal/aesgcm"},
+		[]string{"tundev/ether", "tundev/offload", "tunnel/drop", "tunnel/session", "tunnel/wire", "internal/aegis"},
 		"what a packet is can be said from its bytes",
 	},
 	{

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -8,7 +9,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/cpu"
 
-	"github.com/vxmesh/vxmesh/internal/aesgcm"
+	"github.com/vxmesh/vxmesh/internal/aegis"
 )
 
 // A Cipher is what data datagrams are sealed with.
@@ -18,8 +19,9 @@ type Cipher uint8
 const (
 	AES256GCM        Cipher = 1 << 0
 	ChaCha20Poly1305 Cipher = 1 << 1
+	AEGIS256X4       Cipher = 1 << 2
 
-	anyCipher = AES256GCM | ChaCha20Poly1305
+	anyCipher = AES256GCM | ChaCha20Poly1305 | AEGIS256X4
 
 	// hardware, in message 1 only, says that AES runs in hardware.
 	hardware = 1 << 7
@@ -32,6 +34,8 @@ func (c Cipher) String() string {
 		return "aes-256-gcm"
 	case ChaCha20Poly1305:
 		return "chacha20-poly1305"
+	case AEGIS256X4:
+		return "aegis-256x4"
 	}
 	return "unknown"
 }
@@ -53,6 +57,12 @@ func HardwareAES() bool {
 	return x86 || arm
 }
 
+// hasAEGIS is whether this machine can do AEGIS; it is a variable for tests.
+var hasAEGIS = aegis.Supported()
+
+// Supported reports whether this machine can seal with the cipher at all.
+func (c Cipher) Supported() bool { return c != AEGIS256X4 || hasAEGIS }
+
 // offer is the byte of message 1 that says which ciphers this side takes.
 func (o *Options) offer() uint8 {
 	var offer uint8
@@ -62,25 +72,27 @@ func (o *Options) offer() uint8 {
 	if o.Ciphers == nil {
 		offer = uint8(anyCipher)
 	}
+	if !o.Hardware || !AEGIS256X4.Supported() {
+		offer &^= uint8(AEGIS256X4)
+	}
 	if o.Hardware {
 		offer |= hardware
 	}
 	return offer
 }
 
-// choose picks the cipher for two offers, or 0 when they have none in common. With both to choose
-// from, it is AES only where both sides do it in hardware.
+// choose picks the cipher for two offers, or 0 when they have none in common: what is the fastest where both
+// sides do it in hardware, else ChaCha20-Poly1305 before AES.
 func choose(ours, theirs uint8) Cipher {
-	switch common := ours & theirs; Cipher(common) & anyCipher {
-	case anyCipher:
-		if common&hardware != 0 {
-			return AES256GCM
+	common := ours & theirs
+	best := []Cipher{AEGIS256X4, ChaCha20Poly1305, AES256GCM}
+	if common&hardware != 0 {
+		best = []Cipher{AEGIS256X4, AES256GCM, ChaCha20Poly1305}
+	}
+	for _, c := range best {
+		if common&uint8(c) != 0 {
+			return c
 		}
-		return ChaCha20Poly1305
-	case AES256GCM:
-		return AES256GCM
-	case ChaCha20Poly1305:
-		return ChaCha20Poly1305
 	}
 	return 0
 }
@@ -98,10 +110,13 @@ func derive(secret, salt []byte, info string) []byte {
 
 // aead makes the cipher for a key of 32 bytes.
 func (c Cipher) aead(key []byte) cipher.AEAD {
-	if c == ChaCha20Poly1305 {
+	switch c {
+	case ChaCha20Poly1305:
 		return must(chacha20poly1305.New(key))
+	case AEGIS256X4:
+		return must(aegis.New(key))
 	}
-	return must(aesgcm.New(key))
+	return must(cipher.NewGCM(must(aes.NewCipher(key))))
 }
 
 // must is for what refuses nothing but keys of a wrong length.

@@ -10,14 +10,14 @@ import (
 )
 
 func TestChooseCipher(t *testing.T) {
-	aes, chacha := []Cipher{AES256GCM}, []Cipher{ChaCha20Poly1305}
+	aes, chacha, both := []Cipher{AES256GCM}, []Cipher{ChaCha20Poly1305}, []Cipher{AES256GCM, ChaCha20Poly1305}
 	for _, c := range []struct {
 		a, b           []Cipher
 		hardA, hardB   bool
 		want           Cipher
 		noCommonCipher bool
 	}{
-		{nil, nil, true, true, AES256GCM, false},
+		{both, nil, true, true, AES256GCM, false},
 		{nil, nil, true, false, ChaCha20Poly1305, false},
 		{nil, nil, false, true, ChaCha20Poly1305, false},
 		{nil, nil, false, false, ChaCha20Poly1305, false},
@@ -25,7 +25,7 @@ func TestChooseCipher(t *testing.T) {
 		{nil, aes, false, false, AES256GCM, false},
 		{chacha, nil, true, true, ChaCha20Poly1305, false},
 		{nil, chacha, true, true, ChaCha20Poly1305, false},
-		{[]Cipher{AES256GCM, ChaCha20Poly1305}, nil, true, true, AES256GCM, false},
+		{nil, both, true, true, AES256GCM, false},
 		{aes, chacha, true, true, 0, true},
 		{chacha, aes, false, false, 0, true},
 		{[]Cipher{}, nil, true, true, 0, true},
@@ -49,9 +49,42 @@ func TestChooseCipher(t *testing.T) {
 	}
 }
 
+// TestChooseAEGIS: it is the first choice where both have it, and nobody's who has not.
+func TestChooseAEGIS(t *testing.T) {
+	defer func(here bool) { hasAEGIS = here }(hasAEGIS)
+	aegis, aes := []Cipher{AEGIS256X4}, []Cipher{AES256GCM}
+	offers := func(has, hard bool, ciphers []Cipher) uint8 {
+		hasAEGIS = has
+		return (&Options{Ciphers: ciphers, Hardware: hard}).offer()
+	}
+	for name, c := range map[string]struct {
+		a, b uint8
+		want Cipher
+	}{
+		"both":                      {offers(true, true, nil), offers(true, true, nil), AEGIS256X4},
+		"nothing else":              {offers(true, true, aegis), offers(true, true, nil), AEGIS256X4},
+		"one processor without":     {offers(true, true, nil), offers(false, true, nil), AES256GCM},
+		"one processor without AES": {offers(true, true, nil), offers(true, false, nil), ChaCha20Poly1305},
+		"one wants another":         {offers(true, true, nil), offers(true, true, aes), AES256GCM},
+		"one can nothing else":      {offers(true, true, aegis), offers(true, true, aes), 0},
+		"wanted where it is not":    {offers(false, true, aegis), offers(true, true, nil), 0},
+	} {
+		if got, back := choose(c.a, c.b), choose(c.b, c.a); got != c.want || back != c.want {
+			t.Errorf("%s: %v and %v, want %v", name, got, back, c.want)
+		}
+	}
+	for _, has := range []bool{true, false} {
+		hasAEGIS = has
+		if AEGIS256X4.Supported() != has || !AES256GCM.Supported() || !ChaCha20Poly1305.Supported() {
+			t.Errorf("AEGIS %v: what is supported is wrong", has)
+		}
+	}
+}
+
 func TestCipherNames(t *testing.T) {
 	for c, want := range map[Cipher]string{
-		AES256GCM: "aes-256-gcm", ChaCha20Poly1305: "chacha20-poly1305", 0: "unknown", 3: "unknown",
+		AES256GCM: "aes-256-gcm", ChaCha20Poly1305: "chacha20-poly1305", AEGIS256X4: "aegis-256x4",
+		0: "unknown", 3: "unknown",
 	} {
 		if c.String() != want {
 			t.Errorf("cipher %d is %s, want %s", c, c, want)
@@ -62,13 +95,13 @@ func TestCipherNames(t *testing.T) {
 // One split key gives keys that differ by cipher and by handshake.
 func TestDataKeysDiffer(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range []Cipher{AES256GCM, ChaCha20Poly1305} {
+	for _, c := range []Cipher{AES256GCM, ChaCha20Poly1305, AEGIS256X4} {
 		for _, binding := range []string{"one", "other"} {
 			seen[string(c.dataKey([]byte("split"), []byte(binding)))] = true
 		}
 	}
-	if len(seen) != 4 {
-		t.Errorf("%d keys, want 4", len(seen))
+	if len(seen) != 6 {
+		t.Errorf("%d keys, want 6", len(seen))
 	}
 }
 

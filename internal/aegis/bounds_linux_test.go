@@ -1,4 +1,4 @@
-package aesgcm_test
+package aegis_test
 
 import (
 	"bytes"
@@ -10,18 +10,17 @@ import (
 
 // TestStaysInBounds puts everything right before a page that nobody may touch, and right behind one.
 func TestStaysInBounds(t *testing.T) {
-	m := random(600)
-	ours, standard := ciphers(t, m.key)
 	for n := range 600 {
-		want := standard.Seal(nil, m.nonce, m.text[:n], m.header)
+		m := random(n)
+		a, want := m.cipher(t), m.sealed()
 		for _, place := range []func(*testing.T, []byte) []byte{beforeAbyss, behindAbyss} {
-			nonce, header, text := place(t, m.nonce), place(t, m.header), place(t, m.text[:n])
+			nonce, header, text := place(t, m.nonce), place(t, m.header), place(t, m.text)
 			sealed := place(t, make([]byte, n+16))
-			if got := ours.Seal(sealed[:0:len(sealed)], nonce, text, header); !bytes.Equal(got, want) {
+			if got := a.Seal(sealed[:0:len(sealed)], nonce, text, header); !bytes.Equal(got, want) {
 				t.Fatalf("%d bytes: %x, want %x", n, got, want)
 			}
 			clear(text)
-			if got, err := ours.Open(text[:0:n], nonce, sealed, header); err != nil || !bytes.Equal(got, m.text[:n]) {
+			if got, err := a.Open(text[:0:n], nonce, sealed, header); err != nil || !bytes.Equal(got, m.text) {
 				t.Fatalf("%d bytes: %v", n, err)
 			}
 		}
