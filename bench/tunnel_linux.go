@@ -44,16 +44,16 @@ var tunnels = []tunnel{
 		vxmesh: true, up: vxmeshPlain,
 	},
 	{
-		pairs: []string{"vxmesh sealed"}, layer: 2, seal: "AEGIS-256X4 or AES-256-GCM, as the CPU has it",
+		pairs: []string{"vxmesh sealed"}, layer: 2, seal: "AEGIS-256X2 or AES-256-GCM, as the CPU has it",
 		vxmesh: true, port: 42420, up: vxmeshSealed,
 	},
 	{
-		pairs: []string{"vxmesh sealed tun"}, layer: 2, seal: "AEGIS-256X4 or AES-256-GCM, as the CPU has it",
+		pairs: []string{"vxmesh sealed tun"}, layer: 2, seal: "AEGIS-256X2 or AES-256-GCM, as the CPU has it",
 		vxmesh: true, up: vxmeshSealedTUN,
 	},
 	{
 		pairs: []string{"vxmesh sealed -> userspace", "userspace -> vxmesh sealed"},
-		layer: 2, seal: "AEGIS-256X4 or AES-256-GCM, as the CPU has it", vxmesh: true, up: vxmeshUserspace,
+		layer: 2, seal: "AEGIS-256X2 or AES-256-GCM, as the CPU has it", vxmesh: true, up: vxmeshUserspace,
 	},
 	{
 		pairs: []string{"wireguard-go -> netstack", "netstack -> wireguard-go"},

@@ -69,11 +69,11 @@ const (
 
 func (Admit) values() []string { return []string{string(AdmitInvited), string(AdmitListed)} }
 
-// Cipher is the data cipher: "auto", "aegis-256x4", "aes-256-gcm" or "chacha20-poly1305".
+// Cipher is the data cipher: "auto", "aegis-256x2", "aes-256-gcm" or "chacha20-poly1305".
 type Cipher string
 
 func (Cipher) values() []string {
-	return []string{"auto", "aegis-256x4", "aes-256-gcm", "chacha20-poly1305"}
+	return []string{"auto", "aegis-256x2", "aes-256-gcm", "chacha20-poly1305"}
 }
 
 // LogLevel is the least severe level that is logged: "error", "warn", "info" or "debug".

@@ -170,7 +170,7 @@ func (v vector) payload(side string, cipher byte, counter uint32) []byte {
 
 // cipher is the vector's cipher as a bit.
 func (v vector) cipher() byte {
-	return map[string]byte{"aes-256-gcm": 1, "chacha20-poly1305": 2, "aegis-256x4": 4}[string(v["cipher"])]
+	return map[string]byte{"aes-256-gcm": 1, "chacha20-poly1305": 2, "aegis-256x2": 4}[string(v["cipher"])]
 }
 
 // seal makes a data datagram from the initiator to the responder.
@@ -182,5 +182,5 @@ func (v vector) seal(header, text []byte) []byte {
 	case 2:
 		return join(header, must(chacha20poly1305.New(key)).Seal(nil, nonce, text, header))
 	}
-	return join(header, reference.Seal(4, key, join(nonce, make([]byte, 20)), header, text))
+	return join(header, reference.Seal(2, key, join(nonce, make([]byte, 20)), header, text))
 }

@@ -145,16 +145,15 @@ func (z *sealer) put(pr *peer, snd *sender, m *message, tos uint8, now time.Dura
 	}
 	start := z.used
 	h := wire.Header{Index: snd.t.RemoteIndex(), VNI: m.vni, Counter: counter, Flags: m.flags}
-	for i := range plan.Count {
-		h.Chunk, h.Counter, h.Last = uint8(i), counter+uint64(i), i == plan.Count-1
-		if snd.direct() {
-			z.chunk(snd, m, &plan, h)
-			continue
+	if snd.direct() {
+		z.chunks(snd, m, &plan, h)
+	} else {
+		for i := range plan.Count {
+			at := z.used
+			z.used += wire.HeaderLen + wire.RelayLen
+			z.chunk(snd, m, &plan, h, i)
+			z.wrap(snd, at, outer+uint64(i))
 		}
-		at := z.used
-		z.used += wire.HeaderLen + wire.RelayLen
-		z.chunk(snd, m, &plan, h)
-		z.wrap(snd, at, outer+uint64(i))
 	}
 	pr.txDatagrams.Add(uint64(plan.Count))
 	if plan.Count > 1 || plan.Size == snd.payload {
@@ -182,10 +181,37 @@ func (s *sender) reserveOuter(n int, now time.Duration) (counter uint64, ok bool
 	return counter, true
 }
 
-// chunk seals the chunk that h says, behind those before it. Chunks that are not simply a part of
+// chunks seals all chunks of a message. Those between the metadata and the last are nothing but parts of the frame.
+func (z *sealer) chunks(snd *sender, m *message, plan *chunk.Plan, h wire.Header) {
+	i, last := 0, plan.Count-1
+	for ; i < last && i*plan.Size < m.before; i++ {
+		z.chunk(snd, m, plan, h, i)
+	}
+	if i < last {
+		z.run(snd, m, plan, h, i, last)
+	}
+	z.chunk(snd, m, plan, h, last)
+}
+
+// run seals the chunks from from on, up to to, which is not among them.
+func (z *sealer) run(snd *sender, m *message, plan *chunk.Plan, h wire.Header, from, to int) {
+	size := wire.Overhead + plan.Size
+	run := z.arena[z.used : z.used+(to-from)*size]
+	z.used += len(run)
+	h.Chunk, h.Counter = uint8(from), h.Counter+uint64(from)
+	for at := 0; at < len(run); at += size {
+		h.Put(run[at:])
+		h.Chunk, h.Counter = h.Chunk+1, h.Counter+1
+	}
+	at, _ := plan.Range(from)
+	snd.t.SealRun(run, m.frame[at-m.before:], plan.Size)
+}
+
+// chunk seals chunk i of the message that h is the header of, behind those before it. Chunks that are not simply a part of
 // the frame are put together where they are sealed.
-func (z *sealer) chunk(snd *sender, m *message, plan *chunk.Plan, h wire.Header) {
-	from, to := plan.Range(int(h.Chunk))
+func (z *sealer) chunk(snd *sender, m *message, plan *chunk.Plan, h wire.Header, i int) {
+	h.Chunk, h.Counter, h.Last = uint8(i), h.Counter+uint64(i), i == plan.Count-1
+	from, to := plan.Range(i)
 	n, repeats := to-from, 0
 	if h.Last && plan.Copy > 0 {
 		repeats = plan.Copy

@@ -50,7 +50,7 @@ func listenAddrs(from []config.ListenAddr) (to []netip.AddrPort) {
 // ciphers are the config's words for the data ciphers that are allowed.
 var ciphers = map[config.Cipher][]session.Cipher{
 	"auto":              nil,
-	"aegis-256x4":       {session.AEGIS256X4},
+	"aegis-256x2":       {session.AEGIS256X2},
 	"aes-256-gcm":       {session.AES256GCM},
 	"chacha20-poly1305": {session.ChaCha20Poly1305},
 }

@@ -3,21 +3,15 @@
 package aegis
 
 import (
-	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
 )
 
-const (
-	shortNonce = 12
-	tagSize    = 16
-	blockSize  = 64
-)
+const blockSize = 32
 
 // supported reports whether processor and operating system have what the assembly uses.
 var supported = cpu.X86.HasAES && cpu.X86.HasAVX2 && hasVAES()
@@ -27,102 +21,145 @@ func hasVAES() bool {
 	return extendedFeatures()&vaes != 0
 }
 
-type aead struct{ key [KeySize]byte }
-
-func newAEAD(key [KeySize]byte) cipher.AEAD { return &aead{key} }
-
-func (a *aead) NonceSize() int { return NonceSize }
-func (a *aead) Overhead() int  { return tagSize }
-
-// A job is all that the assembly is told, but for the key.
+// A job is all that the assembly is told of a text, but for the key. Nonce and header are words: for bytes just written,
+// which it is to read as a block, the processor would have to wait.
 type job struct {
 	dst, src   *byte
-	blocks     int   // whole ones at src
-	rest       int   // bytes behind them, which are in tail
-	tag        *byte // where it is written
+	blocks     int // whole ones at src
+	rest       int // bytes behind them, which are in tail
 	nonce      [NonceSize / 8]uint64
 	header     [MaxHeader / 8]uint64
 	headerBits uint64
 	textBits   uint64
 	tail       [blockSize]byte
+	tag        [Overhead]byte
 }
 
-// errOpen says no more than the standard library does.
-var errOpen = errors.New("cipher: message authentication failed")
-
-func (a *aead) Seal(dst, nonce, text, header []byte) []byte {
+// Seal encrypts text and appends it, with its tag, to dst.
+func (c *Cipher) Seal(dst, nonce, text, header []byte) []byte {
 	at, n := len(dst), len(text)
-	dst = slices.Grow(dst, n+tagSize)[:at+n+tagSize]
-	out := dst[at:]
-	j := job{dst: &out[0], tag: &out[n]}
-	j.take(nonce, header, text)
-	seal(&a.key, &j)
-	copy(out[n-j.rest:n], j.tail[:])
+	dst = slices.Grow(dst, n+Overhead)[:at+n+Overhead]
+	var j job
+	j.take(nonce, header, dst[at:], text)
+	seal(&c.key, &j)
+	j.give(dst[at : at+n])
+	copy(dst[at+n:], j.tag[:])
 	return dst
 }
 
-func (a *aead) Open(dst, nonce, sealed, header []byte) ([]byte, error) {
-	n := len(sealed) - tagSize
+// Open decrypts what was sealed, checks its tag, and appends the text to dst.
+func (c *Cipher) Open(dst, nonce, sealed, header []byte) ([]byte, error) {
+	n := len(sealed) - Overhead
 	if n < 0 {
 		return nil, errOpen
 	}
 	at := len(dst)
 	dst = slices.Grow(dst, n)[:at+n]
-	out := dst[at:]
-	var tag [tagSize]byte
-	j := job{dst: unsafe.SliceData(out), tag: &tag[0]}
-	j.take(nonce, header, sealed[:n])
-	open(&a.key, &j)
-	if subtle.ConstantTimeCompare(tag[:], sealed[n:]) != 1 {
-		clear(out)
+	var j job
+	j.take(nonce, header, dst[at:], sealed[:n])
+	open(&c.key, &j)
+	if !j.opened(dst[at:], sealed[n:]) {
 		return nil, errOpen
 	}
-	copy(out[n-j.rest:], j.tail[:])
 	return dst, nil
 }
 
-// take notes what is to be sealed or opened. Nonce and header it notes as words: for bytes just written, which it is to
-// read as a block, the processor would have to wait.
-func (j *job) take(nonce, header, text []byte) {
-	j.nonce[0], j.nonce[1] = words(nonce[:min(len(nonce), 16)])
+// SealPair is Seal for two texts of one length, in place of their Sealed.
+func (c *Cipher) SealPair(a, b *Text) {
+	n := len(a.Plain)
+	if len(b.Plain) != n {
+		panic("aegis: texts of two lengths")
+	}
+	var j, k job
+	j.take(a.Nonce, a.Header, a.Sealed[:n+Overhead], a.Plain)
+	k.take(b.Nonce, b.Header, b.Sealed[:n+Overhead], b.Plain)
+	sealPair(&c.key, &j, &k)
+	j.give(a.Sealed[:n])
+	k.give(b.Sealed[:n])
+	copy(a.Sealed[n:], j.tag[:])
+	copy(b.Sealed[n:], k.tag[:])
+}
+
+// OpenPair is Open for two texts of one length, in place of their Plain. It reports of each whether it is authentic.
+func (c *Cipher) OpenPair(a, b *Text) (first, second bool) {
+	n := len(a.Plain)
+	if len(b.Plain) != n {
+		panic("aegis: texts of two lengths")
+	}
+	var j, k job
+	j.take(a.Nonce, a.Header, a.Plain, a.Sealed[:n])
+	k.take(b.Nonce, b.Header, b.Plain, b.Sealed[:n])
+	openPair(&c.key, &j, &k)
+	return j.opened(a.Plain, a.Sealed[n:]), k.opened(b.Plain, b.Sealed[n:])
+}
+
+// take notes what is to be done with text, for which dst has room.
+func (j *job) take(nonce, header, dst, text []byte) {
+	if len(header) > MaxHeader {
+		panic("aegis: additional data is too long")
+	}
+	j.number(nonce)
+	j.header[0], j.header[1] = words(header)
+	j.headerBits, j.textBits = 8*uint64(len(header)), 8*uint64(len(text))
+	j.dst, j.src = unsafe.SliceData(dst), unsafe.SliceData(text)
+	j.blocks, j.rest = len(text)/blockSize, len(text)%blockSize
+	copy(j.tail[:], text[len(text)-j.rest:])
+}
+
+func (j *job) number(nonce []byte) {
 	switch len(nonce) {
-	case shortNonce:
+	case 12:
+		j.nonce[0], j.nonce[1] = binary.LittleEndian.Uint64(nonce), uint64(binary.LittleEndian.Uint32(nonce[8:]))
 	case NonceSize:
+		j.nonce[0], j.nonce[1] = words(nonce[:16])
 		j.nonce[2], j.nonce[3] = words(nonce[16:])
 	default:
 		panic("aegis: a nonce of another length")
 	}
-	if len(header) > MaxHeader {
-		panic("aegis: additional data is too long")
-	}
-	j.header[0], j.header[1] = words(header)
-	j.headerBits, j.textBits = 8*uint64(len(header)), 8*uint64(len(text))
-	j.src, j.blocks, j.rest = unsafe.SliceData(text), len(text)/blockSize, len(text)%blockSize
-	copy(j.tail[:], text[len(text)-j.rest:])
 }
 
 // words gives up to 16 bytes as two words, with zeros behind them.
 func words(b []byte) (low, high uint64) {
-	switch len(b) {
-	case 16:
-		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
-	case 12:
-		return binary.LittleEndian.Uint64(b), uint64(binary.LittleEndian.Uint32(b[8:]))
+	if len(b) < 16 {
+		var padded [16]byte
+		copy(padded[:], b)
+		b = padded[:]
 	}
-	var padded [16]byte
-	copy(padded[:], b)
-	return words(padded[:])
+	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 }
 
-// seal encrypts the blocks from src to dst and the rest within tail, and writes the tag.
+// give writes what was the rest to the end of the result.
+func (j *job) give(text []byte) { copy(text[len(text)-j.rest:], j.tail[:]) }
+
+// opened finishes the text if the tag is right, else it leaves nothing of it.
+func (j *job) opened(text, tag []byte) bool {
+	if subtle.ConstantTimeCompare(j.tag[:], tag) != 1 {
+		clear(text)
+		return false
+	}
+	j.give(text)
+	return true
+}
+
+// seal encrypts the blocks from src to dst and the rest within tail, and makes the tag.
 //
 //go:noescape
 func seal(key *[KeySize]byte, j *job)
 
-// open decrypts likewise, and writes the tag that the text should have.
+// open decrypts likewise, and makes the tag that the text should have.
 //
 //go:noescape
 func open(key *[KeySize]byte, j *job)
+
+// sealPair is seal for two texts of one length.
+//
+//go:noescape
+func sealPair(key *[KeySize]byte, j, k *job)
+
+// openPair is open for two texts of one length.
+//
+//go:noescape
+func openPair(key *[KeySize]byte, j, k *job)
 
 // extendedFeatures is ECX of CPUID's leaf 7.
 func extendedFeatures() uint32

@@ -3,14 +3,19 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// AEGIS-256X4 is four AEGIS-256 side by side. Block j of the state, V[j,0] to V[j,3] of the draft, is in two registers:
+// AEGIS-256X2 is two AEGIS-256 side by side: block j of both states, V[j,0] and V[j,1] of the draft, is one register. An
+// update takes 5 cycles, because one waits for the other, in which the processor could do two: so two texts, each with
+// registers of its own, cost little more than one.
 //
-//	Y0, Y1    V[0]        Y12, Y13  what is absorbed
-//	Y2, Y3    V[1]        Y14, Y15  scratch
-//	Y4, Y5    V[2]
-//	Y6, Y7    V[3]        AX  key           SI  source
-//	Y8, Y9    V[4]        BX  job           DI  destination
-//	Y10, Y11  V[5]        CX  blocks left   DX  scratch
+//	first     second    what           others
+//	Y0        Y1        V[0]           AX  key
+//	Y2        Y3        V[1]           CX  blocks left
+//	Y4        Y5        V[2]           DX  scratch
+//	Y6        Y7        V[3]           R8  first, R9   second job
+//	Y8        Y9        V[4]           SI  first, R10  second source
+//	Y10       Y11       V[5]           DI  first, R11  second destination
+//	Y12       Y13       absorbed
+//	Y14       Y15       scratch
 
 // C0 and C1: the first Fibonacci numbers, modulo 256.
 DATA c0<>+0(SB)/8, $0x0d08050302010100
@@ -22,163 +27,262 @@ DATA c1<>+8(SB)/8, $0xdd28b57342311120
 GLOBL c1<>(SB), RODATA|NOPTR, $16
 
 // ctx[i]: which state, and the number of the last.
-DATA context<>+0(SB)/8, $0x0300
+DATA context<>+0(SB)/8, $0x0100
 DATA context<>+8(SB)/8, $0
-DATA context<>+16(SB)/8, $0x0301
+DATA context<>+16(SB)/8, $0x0101
 DATA context<>+24(SB)/8, $0
-DATA context<>+32(SB)/8, $0x0302
-DATA context<>+40(SB)/8, $0
-DATA context<>+48(SB)/8, $0x0303
-DATA context<>+56(SB)/8, $0
-GLOBL context<>(SB), RODATA|NOPTR, $64
+GLOBL context<>(SB), RODATA|NOPTR, $32
 
-// From byte 64-n on, n bytes of ones and then zeros.
+// From byte 32-n on, n bytes of ones and then zeros.
 DATA keep<>+0(SB)/8, $-1
 DATA keep<>+8(SB)/8, $-1
 DATA keep<>+16(SB)/8, $-1
 DATA keep<>+24(SB)/8, $-1
-DATA keep<>+32(SB)/8, $-1
-DATA keep<>+40(SB)/8, $-1
-DATA keep<>+48(SB)/8, $-1
-DATA keep<>+56(SB)/8, $-1
-DATA keep<>+64(SB)/8, $0
-DATA keep<>+72(SB)/8, $0
-DATA keep<>+80(SB)/8, $0
-DATA keep<>+88(SB)/8, $0
-DATA keep<>+96(SB)/8, $0
-DATA keep<>+104(SB)/8, $0
-DATA keep<>+112(SB)/8, $0
-DATA keep<>+120(SB)/8, $0
-GLOBL keep<>(SB), RODATA|NOPTR, $128
+DATA keep<>+32(SB)/8, $0
+DATA keep<>+40(SB)/8, $0
+DATA keep<>+48(SB)/8, $0
+DATA keep<>+56(SB)/8, $0
+GLOBL keep<>(SB), RODATA|NOPTR, $64
 
-// UPDATE absorbs a for the states 0 and 1, and b for 2 and 3.
-#define UPDATE(a, b) \
-	VMOVDQU Y10, Y14; \
-	VMOVDQU Y11, Y15; \
-	VAESENC Y10, Y8, Y10; \
-	VAESENC Y11, Y9, Y11; \
-	VAESENC Y8, Y6, Y8; \
-	VAESENC Y9, Y7, Y9; \
-	VAESENC Y6, Y4, Y6; \
-	VAESENC Y7, Y5, Y7; \
-	VAESENC Y4, Y2, Y4; \
-	VAESENC Y5, Y3, Y5; \
-	VAESENC Y2, Y0, Y2; \
-	VAESENC Y3, Y1, Y3; \
-	VPXOR   a, Y0, Y0; \
-	VPXOR   b, Y1, Y1; \
-	VAESENC Y0, Y14, Y0; \
-	VAESENC Y1, Y15, Y1
+// UPDATE absorbs m.
+#define UPDATE(m, v0, v1, v2, v3, v4, v5, t) \
+	VMOVDQU v5, t; \
+	VAESENC v5, v4, v5; \
+	VAESENC v4, v3, v4; \
+	VAESENC v3, v2, v3; \
+	VAESENC v2, v1, v2; \
+	VAESENC v1, v0, v1; \
+	VPXOR   m, v0, v0; \
+	VAESENC v0, t, v0
 
-// CONTEXT and UPDATE with the same for all states are a step of Init.
-#define STEP(x) \
-	VPXOR context<>+0(SB), Y6, Y6; \
-	VPXOR context<>+32(SB), Y7, Y7; \
-	VPXOR context<>+0(SB), Y10, Y10; \
-	VPXOR context<>+32(SB), Y11, Y11; \
-	UPDATE(x, x)
+#define UPDATE1(m) UPDATE(m, Y0, Y2, Y4, Y6, Y8, Y10, Y14)
+#define UPDATE2(m) UPDATE(m, Y1, Y3, Y5, Y7, Y9, Y11, Y15)
 
-// KEYSTREAM is z of Enc and Dec, in Y14 and Y15: V[1] ^ V[4] ^ V[5] ^ (V[2] & V[3]).
-#define KEYSTREAM \
-	VPAND Y4, Y6, Y14; \
-	VPAND Y5, Y7, Y15; \
-	VPXOR Y2, Y14, Y14; \
-	VPXOR Y3, Y15, Y15; \
-	VPXOR Y8, Y14, Y14; \
-	VPXOR Y9, Y15, Y15; \
-	VPXOR Y10, Y14, Y14; \
-	VPXOR Y11, Y15, Y15
+// START is the state before Init's steps. The nonce's halves stay at low and high.
+#define START(j, low, high, v0, v1, v2, v3, v4, v5, x, y) \
+	VMOVQ          job_nonce(j), x; \
+	VPINSRQ        $1, (job_nonce+8)(j), x, x; \
+	VMOVDQU        x, low(SP); \
+	VINSERTI128    $1, x, y, v0; \
+	VMOVQ          (job_nonce+16)(j), x; \
+	VPINSRQ        $1, (job_nonce+24)(j), x, x; \
+	VMOVDQU        x, high(SP); \
+	VINSERTI128    $1, x, y, v1; \
+	VBROADCASTI128 (AX), v4; \
+	VBROADCASTI128 16(AX), v5; \
+	VPXOR          v4, v0, v0; \
+	VPXOR          v5, v1, v1; \
+	VBROADCASTI128 c1<>(SB), v2; \
+	VBROADCASTI128 c0<>(SB), v3; \
+	VPXOR          v3, v4, v4; \
+	VPXOR          v2, v5, v5
+
+// A STEP of Init.
+#define STEP1(m) \
+	VPXOR context<>(SB), Y6, Y6; \
+	VPXOR context<>(SB), Y10, Y10; \
+	UPDATE1(m)
+
+#define STEP2(m) \
+	VPXOR context<>(SB), Y7, Y7; \
+	VPXOR context<>(SB), Y11, Y11; \
+	UPDATE2(m)
+
+// KEYED is half of the key and half of the nonce.
+#define KEYED(key, nonce, m, t) \
+	VBROADCASTI128 key, m; \
+	VBROADCASTI128 nonce(SP), t; \
+	VPXOR          t, m, m
+
+// HEADER is the header as a block.
+#define HEADER(j, x) \
+	VMOVQ   job_header(j), x; \
+	VPINSRQ $1, (job_header+8)(j), x, x
+
+// KEYSTREAM is z of Enc and Dec: V[1] ^ V[4] ^ V[5] ^ (V[2] & V[3]).
+#define KEYSTREAM(v1, v2, v3, v4, v5, z) \
+	VPAND v2, v3, z; \
+	VPXOR v1, z, z; \
+	VPXOR v4, z, z; \
+	VPXOR v5, z, z
+
+#define KEYSTREAM1 KEYSTREAM(Y2, Y4, Y6, Y8, Y10, Y14)
+#define KEYSTREAM2 KEYSTREAM(Y3, Y5, Y7, Y9, Y11, Y15)
+
+#define SEAL1(src, dst) \
+	KEYSTREAM1; \
+	VMOVDQU src, Y12; \
+	VPXOR   Y12, Y14, Y14; \
+	VMOVDQU Y14, dst; \
+	UPDATE1(Y12)
+
+#define SEAL2(src, dst) \
+	KEYSTREAM2; \
+	VMOVDQU src, Y13; \
+	VPXOR   Y13, Y15, Y15; \
+	VMOVDQU Y15, dst; \
+	UPDATE2(Y13)
+
+#define OPEN1(src, dst) \
+	KEYSTREAM1; \
+	VPXOR   src, Y14, Y12; \
+	VMOVDQU Y12, dst; \
+	UPDATE1(Y12)
+
+#define OPEN2(src, dst) \
+	KEYSTREAM2; \
+	VPXOR   src, Y15, Y13; \
+	VMOVDQU Y13, dst; \
+	UPDATE2(Y13)
+
+// OPENREST opens what is in tail, of which CX points to what is to be kept.
+#define OPENREST1 \
+	KEYSTREAM1; \
+	VPXOR   job_tail(R8), Y14, Y12; \
+	VPAND   (CX), Y12, Y12; \
+	VMOVDQU Y12, job_tail(R8); \
+	UPDATE1(Y12)
+
+#define OPENREST2 \
+	KEYSTREAM2; \
+	VPXOR   job_tail(R9), Y15, Y13; \
+	VPAND   (CX), Y13, Y13; \
+	VMOVDQU Y13, job_tail(R9); \
+	UPDATE2(Y13)
+
+// LENGTHS is what Finalize absorbs.
+#define LENGTHS(j, v3, x, y) \
+	VMOVQ       job_headerBits(j), x; \
+	VPINSRQ     $1, job_textBits(j), x, x; \
+	VINSERTI128 $1, x, y, y; \
+	VPXOR       v3, y, y
+
+// TAG is the tag of 128 bits, of which x0 is the lower half of v0.
+#define TAG(j, v0, v1, v2, v3, v4, v5, x0, x) \
+	VPXOR        v1, v0, v0; \
+	VPXOR        v2, v0, v0; \
+	VPXOR        v3, v0, v0; \
+	VPXOR        v4, v0, v0; \
+	VPXOR        v5, v0, v0; \
+	VEXTRACTI128 $1, v0, x; \
+	VPXOR        x, x0, x0; \
+	VMOVDQU      x0, job_tag(j)
+
+// REST points CX to what is to be kept of the rest, and goes to finish when there is none.
+#define REST \
+	MOVQ  job_rest(R8), DX; \
+	TESTQ DX, DX; \
+	JZ    finish; \
+	LEAQ  keep<>+32(SB), CX; \
+	SUBQ  DX, CX
 
 // BEGIN is Init, and Absorb of the header. It goes to rest when there is no whole block.
 #define BEGIN \
 	MOVQ           key+0(FP), AX; \
-	MOVQ           j+8(FP), BX; \
-	VMOVQ          job_nonce(BX), X12; \
-	VPINSRQ        $1, (job_nonce+8)(BX), X12, X12; \
-	VMOVQ          (job_nonce+16)(BX), X13; \
-	VPINSRQ        $1, (job_nonce+24)(BX), X13, X13; \
-	VMOVDQU        X12, nonce-32(SP); \
-	VMOVDQU        X13, nonce-16(SP); \
-	VINSERTI128    $1, X12, Y12, Y0; \
-	VINSERTI128    $1, X13, Y13, Y2; \
-	VBROADCASTI128 (AX), Y8; \
-	VBROADCASTI128 16(AX), Y10; \
-	VPXOR          Y8, Y0, Y0; \
-	VPXOR          Y10, Y2, Y2; \
-	VBROADCASTI128 c1<>(SB), Y4; \
-	VBROADCASTI128 c0<>(SB), Y6; \
-	VPXOR          Y6, Y8, Y8; \
-	VPXOR          Y4, Y10, Y10; \
-	VMOVDQU        Y0, Y1; \
-	VMOVDQU        Y2, Y3; \
-	VMOVDQU        Y4, Y5; \
-	VMOVDQU        Y6, Y7; \
-	VMOVDQU        Y8, Y9; \
-	VMOVDQU        Y10, Y11; \
+	MOVQ           j+8(FP), R8; \
+	START(R8, nonce-32, nonce-16, Y0, Y2, Y4, Y6, Y8, Y10, X12, Y12); \
 	MOVQ           $4, DX; \
 init: \
 	VBROADCASTI128 (AX), Y12; \
-	STEP(Y12); \
-	VBROADCASTI128 16(AX), Y13; \
-	STEP(Y13); \
-	VBROADCASTI128 nonce-32(SP), Y14; \
-	VPXOR          Y14, Y12, Y12; \
-	STEP(Y12); \
-	VBROADCASTI128 nonce-16(SP), Y14; \
-	VPXOR          Y14, Y13, Y13; \
-	STEP(Y13); \
+	STEP1(Y12); \
+	VBROADCASTI128 16(AX), Y12; \
+	STEP1(Y12); \
+	KEYED((AX), nonce-32, Y12, Y14); \
+	STEP1(Y12); \
+	KEYED(16(AX), nonce-16, Y12, Y14); \
+	STEP1(Y12); \
 	DECQ           DX; \
 	JNZ            init; \
-	CMPQ           job_headerBits(BX), $0; \
+	CMPQ           job_headerBits(R8), $0; \
 	JEQ            text; \
-	VMOVQ          job_header(BX), X12; \
-	VPINSRQ        $1, (job_header+8)(BX), X12, X12; \
-	VPXOR          Y13, Y13, Y13; \
-	UPDATE(Y12, Y13); \
+	HEADER(R8, X12); \
+	UPDATE1(Y12); \
 text: \
-	MOVQ           job_dst(BX), DI; \
-	MOVQ           job_src(BX), SI; \
-	MOVQ           job_blocks(BX), CX; \
+	MOVQ           job_dst(R8), DI; \
+	MOVQ           job_src(R8), SI; \
+	MOVQ           job_blocks(R8), CX; \
 	TESTQ          CX, CX; \
 	JZ             rest
 
-// TAIL loads the rest into Y12 and Y13, and points CX to what is to be kept of it; without a rest it goes to finish.
-#define TAIL \
-	MOVQ    job_rest(BX), DX; \
-	TESTQ   DX, DX; \
-	JZ      finish; \
-	LEAQ    keep<>+64(SB), CX; \
-	SUBQ    DX, CX; \
-	VMOVDQU job_tail(BX), Y12; \
-	VMOVDQU (job_tail+32)(BX), Y13
-
-// FINISH is Finalize for a tag of 128 bits, and RET.
+// FINISH is Finalize, and RET.
 #define FINISH \
-	VMOVQ        job_headerBits(BX), X12; \
-	VPINSRQ      $1, job_textBits(BX), X12, X12; \
-	VINSERTI128  $1, X12, Y12, Y12; \
-	VPXOR        Y7, Y12, Y13; \
-	VPXOR        Y6, Y12, Y12; \
-	MOVQ         $7, DX; \
+	LENGTHS(R8, Y6, X12, Y12); \
+	MOVQ $7, DX; \
 final: \
-	UPDATE(Y12, Y13); \
-	DECQ         DX; \
-	JNZ          final; \
-	VPXOR        Y2, Y0, Y0; \
-	VPXOR        Y3, Y1, Y1; \
-	VPXOR        Y4, Y0, Y0; \
-	VPXOR        Y5, Y1, Y1; \
-	VPXOR        Y6, Y0, Y0; \
-	VPXOR        Y7, Y1, Y1; \
-	VPXOR        Y8, Y0, Y0; \
-	VPXOR        Y9, Y1, Y1; \
-	VPXOR        Y10, Y0, Y0; \
-	VPXOR        Y11, Y1, Y1; \
-	VPXOR        Y1, Y0, Y0; \
-	VEXTRACTI128 $1, Y0, X1; \
-	VPXOR        X1, X0, X0; \
-	MOVQ         job_tag(BX), DX; \
-	VMOVDQU      X0, (DX); \
+	UPDATE1(Y12); \
+	DECQ DX; \
+	JNZ  final; \
+	TAG(R8, Y0, Y2, Y4, Y6, Y8, Y10, X0, X14); \
+	VZEROUPPER; \
+	RET
+
+// BEGINPAIR is BEGIN for two texts.
+#define BEGINPAIR \
+	MOVQ           key+0(FP), AX; \
+	MOVQ           j+8(FP), R8; \
+	MOVQ           k+16(FP), R9; \
+	START(R8, nonce-64, nonce-48, Y0, Y2, Y4, Y6, Y8, Y10, X12, Y12); \
+	START(R9, nonce-32, nonce-16, Y1, Y3, Y5, Y7, Y9, Y11, X13, Y13); \
+	MOVQ           $4, DX; \
+init: \
+	VBROADCASTI128 (AX), Y12; \
+	STEP1(Y12); \
+	STEP2(Y12); \
+	VBROADCASTI128 16(AX), Y13; \
+	STEP1(Y13); \
+	STEP2(Y13); \
+	KEYED((AX), nonce-64, Y12, Y14); \
+	KEYED((AX), nonce-32, Y13, Y15); \
+	STEP1(Y12); \
+	STEP2(Y13); \
+	KEYED(16(AX), nonce-48, Y12, Y14); \
+	KEYED(16(AX), nonce-16, Y13, Y15); \
+	STEP1(Y12); \
+	STEP2(Y13); \
+	DECQ           DX; \
+	JNZ            init; \
+	CMPQ           job_headerBits(R8), $0; \
+	JEQ            second; \
+	HEADER(R8, X12); \
+	UPDATE1(Y12); \
+second: \
+	CMPQ           job_headerBits(R9), $0; \
+	JEQ            text; \
+	HEADER(R9, X13); \
+	UPDATE2(Y13); \
+text: \
+	MOVQ           job_dst(R8), DI; \
+	MOVQ           job_src(R8), SI; \
+	MOVQ           job_dst(R9), R11; \
+	MOVQ           job_src(R9), R10; \
+	MOVQ           job_blocks(R8), CX; \
+	TESTQ          CX, CX; \
+	JZ             rest
+
+// NEXT goes to block as long as there are more.
+#define NEXT \
+	ADDQ $32, SI; \
+	ADDQ $32, DI; \
+	DECQ CX; \
+	JNZ  block
+
+#define NEXTPAIR \
+	ADDQ $32, R10; \
+	ADDQ $32, R11; \
+	NEXT
+
+// FINISHPAIR is FINISH for two texts.
+#define FINISHPAIR \
+	LENGTHS(R8, Y6, X12, Y12); \
+	LENGTHS(R9, Y7, X13, Y13); \
+	MOVQ $7, DX; \
+final: \
+	UPDATE1(Y12); \
+	UPDATE2(Y13); \
+	DECQ DX; \
+	JNZ  final; \
+	TAG(R8, Y0, Y2, Y4, Y6, Y8, Y10, X0, X14); \
+	TAG(R9, Y1, Y3, Y5, Y7, Y9, Y11, X1, X15); \
 	VZEROUPPER; \
 	RET
 
@@ -187,27 +291,12 @@ TEXT ·seal(SB), NOSPLIT, $32-16
 	BEGIN
 
 block:
-	KEYSTREAM
-	VMOVDQU (SI), Y12
-	VMOVDQU 32(SI), Y13
-	VPXOR   Y12, Y14, Y14
-	VPXOR   Y13, Y15, Y15
-	VMOVDQU Y14, (DI)
-	VMOVDQU Y15, 32(DI)
-	UPDATE(Y12, Y13)
-	ADDQ    $64, SI
-	ADDQ    $64, DI
-	DECQ    CX
-	JNZ     block
+	SEAL1((SI), (DI))
+	NEXT
 
 rest:
-	TAIL
-	KEYSTREAM
-	VPXOR   Y12, Y14, Y14
-	VPXOR   Y13, Y15, Y15
-	VMOVDQU Y14, job_tail(BX)
-	VMOVDQU Y15, (job_tail+32)(BX)
-	UPDATE(Y12, Y13)
+	REST
+	SEAL1(job_tail(R8), job_tail(R8))
 
 finish:
 	FINISH
@@ -217,30 +306,49 @@ TEXT ·open(SB), NOSPLIT, $32-16
 	BEGIN
 
 block:
-	KEYSTREAM
-	VPXOR   (SI), Y14, Y12
-	VPXOR   32(SI), Y15, Y13
-	VMOVDQU Y12, (DI)
-	VMOVDQU Y13, 32(DI)
-	UPDATE(Y12, Y13)
-	ADDQ    $64, SI
-	ADDQ    $64, DI
-	DECQ    CX
-	JNZ     block
+	OPEN1((SI), (DI))
+	NEXT
 
 rest:
-	TAIL
-	KEYSTREAM
-	VPXOR   Y12, Y14, Y12
-	VPXOR   Y13, Y15, Y13
-	VPAND   (CX), Y12, Y12
-	VPAND   32(CX), Y13, Y13
-	VMOVDQU Y12, job_tail(BX)
-	VMOVDQU Y13, (job_tail+32)(BX)
-	UPDATE(Y12, Y13)
+	REST
+	OPENREST1
 
 finish:
 	FINISH
+
+// func sealPair(key *[32]byte, j, k *job)
+TEXT ·sealPair(SB), NOSPLIT, $64-24
+	BEGINPAIR
+
+block:
+	SEAL1((SI), (DI))
+	SEAL2((R10), (R11))
+	NEXTPAIR
+
+rest:
+	REST
+	SEAL1(job_tail(R8), job_tail(R8))
+	SEAL2(job_tail(R9), job_tail(R9))
+
+finish:
+	FINISHPAIR
+
+// func openPair(key *[32]byte, j, k *job)
+TEXT ·openPair(SB), NOSPLIT, $64-24
+	BEGINPAIR
+
+block:
+	OPEN1((SI), (DI))
+	OPEN2((R10), (R11))
+	NEXTPAIR
+
+rest:
+	REST
+	OPENREST1
+	OPENREST2
+
+finish:
+	FINISHPAIR
 
 // func extendedFeatures() uint32
 TEXT ·extendedFeatures(SB), NOSPLIT, $0-4

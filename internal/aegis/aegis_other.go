@@ -2,8 +2,14 @@
 
 package aegis
 
-import "crypto/cipher"
+const (
+	supported = false
+	none      = "aegis: not supported"
+)
 
-const supported = false
+// Without [Supported] there is no [Cipher] to call these of.
 
-func newAEAD([KeySize]byte) cipher.AEAD { panic("aegis: not supported") }
+func (c *Cipher) Seal(_, _, _, _ []byte) []byte          { panic(none) }
+func (c *Cipher) Open(_, _, _, _ []byte) ([]byte, error) { panic(none) }
+func (c *Cipher) SealPair(_, _ *Text)                    { panic(none) }
+func (c *Cipher) OpenPair(_, _ *Text) (bool, bool)       { panic(none) }

@@ -2,7 +2,6 @@ package aegis_test
 
 import (
 	"bytes"
-	"crypto/cipher"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -39,7 +38,7 @@ func random(n int) message {
 	return message{key: bytes(aegis.KeySize), nonce: bytes(12), header: bytes(aegis.MaxHeader), text: bytes(n)}
 }
 
-func (m *message) cipher(t testing.TB) cipher.AEAD {
+func (m *message) cipher(t testing.TB) *aegis.Cipher {
 	t.Helper()
 	a, err := aegis.New(m.key)
 	if err != nil {
@@ -51,7 +50,7 @@ func (m *message) cipher(t testing.TB) cipher.AEAD {
 // sealed is the message sealed by the reference.
 func (m *message) sealed() []byte {
 	nonce := append(bytes.Clone(m.nonce), make([]byte, aegis.NonceSize-len(m.nonce))...)
-	return reference.Seal(4, m.key, nonce, m.header, m.text)
+	return reference.Seal(2, m.key, nonce, m.header, m.text)
 }
 
 // agree fails unless we seal as the reference does and open what it has sealed, in place and elsewhere.
@@ -116,6 +115,10 @@ func TestRefuses(t *testing.T) {
 		"seal, no nonce":    func() { a.Seal(nil, nil, m.text, m.header) },
 		"seal, long header": func() { a.Seal(nil, m.nonce, m.text, make([]byte, 17)) },
 		"open, long header": func() { a.Open(nil, m.nonce, sealed, make([]byte, 17)) },
+		"seal, two lengths": func() { x, y := m.asText(), m.asText(); y.Plain = y.Plain[1:]; a.SealPair(&x, &y) },
+		"open, two lengths": func() { x, y := m.asText(), m.asText(); x.Plain = x.Plain[1:]; a.OpenPair(&x, &y) },
+		"seal, no room":     func() { x, y := m.asText(), m.asText(); y.Sealed = y.Sealed[:20:20]; a.SealPair(&x, &y) },
+		"open, too short":   func() { x, y := m.asText(), m.asText(); x.Sealed = x.Sealed[:9:9]; a.OpenPair(&x, &y) },
 	} {
 		func() {
 			defer func() {
@@ -130,7 +133,7 @@ func TestRefuses(t *testing.T) {
 
 // TestForgeries changes one bit at every place of a datagram. What was opened is not left behind.
 func TestForgeries(t *testing.T) {
-	for _, n := range []int{0, 1, 15, 16, 63, 64, 65, 100, 128, 700} {
+	for _, n := range []int{0, 1, 15, 16, 31, 32, 33, 100, 128, 700} {
 		m := random(n)
 		a, sealed := m.cipher(t), m.sealed()
 		for _, part := range [][]byte{sealed, m.nonce, m.header} {
@@ -160,6 +163,68 @@ func TestForgeries(t *testing.T) {
 	}
 }
 
+// pair is two messages of n bytes under one key.
+func pair(n int) (a, b message) {
+	a, b = random(n), random(n+7777)
+	b.key, b.text = a.key, b.text[:n]
+	return a, b
+}
+
+func (m *message) asText() aegis.Text {
+	return aegis.Text{Nonce: m.nonce, Header: m.header, Plain: bytes.Clone(m.text), Sealed: make([]byte, len(m.text)+aegis.Overhead)}
+}
+
+// TestPairs seals and opens two at once, of all lengths, elsewhere and in place.
+func TestPairs(t *testing.T) {
+	for n := range 300 {
+		for _, headers := range [][2]int{{16, 16}, {0, 16}, {5, 0}, {0, 0}} {
+			a, b := pair(n)
+			a.header, b.header = a.header[:headers[0]], b.header[:headers[1]]
+			c, x, y := a.cipher(t), a.asText(), b.asText()
+			c.SealPair(&x, &y)
+			if !bytes.Equal(x.Sealed, a.sealed()) || !bytes.Equal(y.Sealed, b.sealed()) {
+				t.Fatalf("%d bytes sealed:\n%x\n%x\nwant\n%x\n%x", n, x.Sealed, y.Sealed, a.sealed(), b.sealed())
+			}
+			y.Plain = y.Sealed[:n]
+			clear(x.Plain)
+			if first, second := c.OpenPair(&x, &y); !first || !second {
+				t.Fatalf("%d bytes: %v and %v", n, first, second)
+			}
+			if !bytes.Equal(x.Plain, a.text) || !bytes.Equal(y.Plain, b.text) {
+				t.Fatalf("%d bytes opened:\n%x\n%x\nwant\n%x\n%x", n, x.Plain, y.Plain, a.text, b.text)
+			}
+		}
+	}
+}
+
+// TestForgedPairs changes each bit of one of two. The other is opened all the same.
+func TestForgedPairs(t *testing.T) {
+	for _, n := range []int{0, 1, 32, 70} {
+		a, b := pair(n)
+		c := a.cipher(t)
+		for i := range 8 * (n + aegis.Overhead) {
+			for which := range 2 {
+				x, y := a.asText(), b.asText()
+				c.SealPair(&x, &y)
+				forged, good := &x, &y
+				if which == 1 {
+					forged, good = good, forged
+				}
+				forged.Sealed[i/8] ^= 1 << (i % 8)
+				want := bytes.Clone(good.Plain)
+				clear(good.Plain)
+				first, second := c.OpenPair(&x, &y)
+				if first != (which == 1) || second != (which == 0) {
+					t.Fatalf("%d bytes, bit %d of %d: %v and %v", n, i, which, first, second)
+				}
+				if !bytes.Equal(forged.Plain, make([]byte, n)) || !bytes.Equal(good.Plain, want) {
+					t.Fatalf("%d bytes, bit %d of %d: %x and %x", n, i, which, forged.Plain, good.Plain)
+				}
+			}
+		}
+	}
+}
+
 // TestTogether uses one cipher from several goroutines.
 func TestTogether(t *testing.T) {
 	m := random(1440)
@@ -183,9 +248,11 @@ func TestTogether(t *testing.T) {
 
 func TestAllocatesNothing(t *testing.T) {
 	m := random(1440)
-	a := m.cipher(t)
+	a, x, y := m.cipher(t), m.asText(), m.asText()
 	sealed, opened := make([]byte, 0, 1456), make([]byte, 0, 1440)
 	if n := testing.AllocsPerRun(100, func() {
+		a.SealPair(&x, &y)
+		a.OpenPair(&x, &y)
 		sealed = a.Seal(sealed[:0], m.nonce, m.text, m.header)
 		opened, _ = a.Open(opened[:0], m.nonce, sealed, m.header)
 	}); n != 0 {
@@ -206,27 +273,30 @@ func FuzzAgrees(f *testing.F) {
 }
 
 func BenchmarkSeal(b *testing.B) {
-	benchmark(b, func(a cipher.AEAD, m message, sealed, _ []byte) { a.Seal(sealed[:0], m.nonce, m.text, m.header) })
+	benchmark(b, func(a *aegis.Cipher, m message, x, _ *aegis.Text) { a.Seal(x.Sealed[:0], m.nonce, m.text, m.header) })
 }
 
 func BenchmarkOpen(b *testing.B) {
-	benchmark(b, func(a cipher.AEAD, m message, sealed, opened []byte) {
-		if _, err := a.Open(opened[:0], m.nonce, sealed, m.header); err != nil {
-			b.Fatal(err)
-		}
-	})
+	benchmark(b, func(a *aegis.Cipher, m message, x, _ *aegis.Text) { a.Open(x.Plain[:0], m.nonce, x.Sealed, m.header) })
+}
+
+func BenchmarkSealPair(b *testing.B) {
+	benchmark(b, func(a *aegis.Cipher, _ message, x, y *aegis.Text) { a.SealPair(x, y) })
+}
+
+func BenchmarkOpenPair(b *testing.B) {
+	benchmark(b, func(a *aegis.Cipher, _ message, x, y *aegis.Text) { a.OpenPair(x, y) })
 }
 
 // benchmark runs f for an acknowledgement, a voice packet and a chunk.
-func benchmark(b *testing.B, f func(a cipher.AEAD, m message, sealed, opened []byte)) {
+func benchmark(b *testing.B, f func(a *aegis.Cipher, m message, x, y *aegis.Text)) {
 	for _, n := range []int{66, 200, 1440} {
 		m := random(n)
-		a, sealed := m.cipher(b), m.sealed()
+		a, x, y := m.cipher(b), m.asText(), m.asText()
+		a.SealPair(&x, &y)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			sealed, opened := bytes.Clone(sealed), make([]byte, n)
-			b.SetBytes(int64(n))
 			for b.Loop() {
-				f(a, m, sealed, opened)
+				f(a, m, &x, &y)
 			}
 		})
 	}

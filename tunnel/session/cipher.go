@@ -19,9 +19,9 @@ type Cipher uint8
 const (
 	AES256GCM        Cipher = 1 << 0
 	ChaCha20Poly1305 Cipher = 1 << 1
-	AEGIS256X4       Cipher = 1 << 2
+	AEGIS256X2       Cipher = 1 << 2
 
-	anyCipher = AES256GCM | ChaCha20Poly1305 | AEGIS256X4
+	anyCipher = AES256GCM | ChaCha20Poly1305 | AEGIS256X2
 
 	// hardware, in message 1 only, says that AES runs in hardware.
 	hardware = 1 << 7
@@ -34,8 +34,8 @@ func (c Cipher) String() string {
 		return "aes-256-gcm"
 	case ChaCha20Poly1305:
 		return "chacha20-poly1305"
-	case AEGIS256X4:
-		return "aegis-256x4"
+	case AEGIS256X2:
+		return "aegis-256x2"
 	}
 	return "unknown"
 }
@@ -61,7 +61,7 @@ func HardwareAES() bool {
 var hasAEGIS = aegis.Supported()
 
 // Supported reports whether this machine can seal with the cipher at all.
-func (c Cipher) Supported() bool { return c != AEGIS256X4 || hasAEGIS }
+func (c Cipher) Supported() bool { return c != AEGIS256X2 || hasAEGIS }
 
 // offer is the byte of message 1 that says which ciphers this side takes.
 func (o *Options) offer() uint8 {
@@ -72,8 +72,8 @@ func (o *Options) offer() uint8 {
 	if o.Ciphers == nil {
 		offer = uint8(anyCipher)
 	}
-	if !o.Hardware || !AEGIS256X4.Supported() {
-		offer &^= uint8(AEGIS256X4)
+	if !o.Hardware || !AEGIS256X2.Supported() {
+		offer &^= uint8(AEGIS256X2)
 	}
 	if o.Hardware {
 		offer |= hardware
@@ -85,9 +85,9 @@ func (o *Options) offer() uint8 {
 // sides do it in hardware, else ChaCha20-Poly1305 before AES.
 func choose(ours, theirs uint8) Cipher {
 	common := ours & theirs
-	best := []Cipher{AEGIS256X4, ChaCha20Poly1305, AES256GCM}
+	best := []Cipher{AEGIS256X2, ChaCha20Poly1305, AES256GCM}
 	if common&hardware != 0 {
-		best = []Cipher{AEGIS256X4, AES256GCM, ChaCha20Poly1305}
+		best = []Cipher{AEGIS256X2, AES256GCM, ChaCha20Poly1305}
 	}
 	for _, c := range best {
 		if common&uint8(c) != 0 {
@@ -113,7 +113,7 @@ func (c Cipher) aead(key []byte) cipher.AEAD {
 	switch c {
 	case ChaCha20Poly1305:
 		return must(chacha20poly1305.New(key))
-	case AEGIS256X4:
+	case AEGIS256X2:
 		return must(aegis.New(key))
 	}
 	return must(cipher.NewGCM(must(aes.NewCipher(key))))

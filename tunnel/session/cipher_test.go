@@ -52,7 +52,7 @@ func TestChooseCipher(t *testing.T) {
 // TestChooseAEGIS: it is the first choice where both have it, and nobody's who has not.
 func TestChooseAEGIS(t *testing.T) {
 	defer func(here bool) { hasAEGIS = here }(hasAEGIS)
-	aegis, aes := []Cipher{AEGIS256X4}, []Cipher{AES256GCM}
+	aegis, aes := []Cipher{AEGIS256X2}, []Cipher{AES256GCM}
 	offers := func(has, hard bool, ciphers []Cipher) uint8 {
 		hasAEGIS = has
 		return (&Options{Ciphers: ciphers, Hardware: hard}).offer()
@@ -61,8 +61,8 @@ func TestChooseAEGIS(t *testing.T) {
 		a, b uint8
 		want Cipher
 	}{
-		"both":                      {offers(true, true, nil), offers(true, true, nil), AEGIS256X4},
-		"nothing else":              {offers(true, true, aegis), offers(true, true, nil), AEGIS256X4},
+		"both":                      {offers(true, true, nil), offers(true, true, nil), AEGIS256X2},
+		"nothing else":              {offers(true, true, aegis), offers(true, true, nil), AEGIS256X2},
 		"one processor without":     {offers(true, true, nil), offers(false, true, nil), AES256GCM},
 		"one processor without AES": {offers(true, true, nil), offers(true, false, nil), ChaCha20Poly1305},
 		"one wants another":         {offers(true, true, nil), offers(true, true, aes), AES256GCM},
@@ -75,7 +75,7 @@ func TestChooseAEGIS(t *testing.T) {
 	}
 	for _, has := range []bool{true, false} {
 		hasAEGIS = has
-		if AEGIS256X4.Supported() != has || !AES256GCM.Supported() || !ChaCha20Poly1305.Supported() {
+		if AEGIS256X2.Supported() != has || !AES256GCM.Supported() || !ChaCha20Poly1305.Supported() {
 			t.Errorf("AEGIS %v: what is supported is wrong", has)
 		}
 	}
@@ -83,7 +83,7 @@ func TestChooseAEGIS(t *testing.T) {
 
 func TestCipherNames(t *testing.T) {
 	for c, want := range map[Cipher]string{
-		AES256GCM: "aes-256-gcm", ChaCha20Poly1305: "chacha20-poly1305", AEGIS256X4: "aegis-256x4",
+		AES256GCM: "aes-256-gcm", ChaCha20Poly1305: "chacha20-poly1305", AEGIS256X2: "aegis-256x2",
 		0: "unknown", 3: "unknown",
 	} {
 		if c.String() != want {
@@ -95,7 +95,7 @@ func TestCipherNames(t *testing.T) {
 // One split key gives keys that differ by cipher and by handshake.
 func TestDataKeysDiffer(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range []Cipher{AES256GCM, ChaCha20Poly1305, AEGIS256X4} {
+	for _, c := range []Cipher{AES256GCM, ChaCha20Poly1305, AEGIS256X2} {
 		for _, binding := range []string{"one", "other"} {
 			seen[string(c.dataKey([]byte("split"), []byte(binding)))] = true
 		}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"github.com/vxmesh/vxmesh/internal/aegis"
 	"github.com/vxmesh/vxmesh/tunnel/drop"
 	"github.com/vxmesh/vxmesh/tunnel/wire"
 )
@@ -85,6 +86,28 @@ func (t *Transport) Seal(datagram, plaintext []byte) {
 	t.send.Seal(header, nonce(datagram), plaintext, header)
 }
 
+// SealRun seals the parts of text, n bytes each, behind the headers of datagrams that lie one behind another in run,
+// [wire.Overhead] bytes longer each. Else it is as Seal, which it does for the most part for two at a time. Text is elsewhere.
+func (t *Transport) SealRun(run, text []byte, n int) {
+	size := wire.Overhead + n
+	if c, ok := t.send.(*aegis.Cipher); ok {
+		for ; len(run) >= 2*size; run, text = run[2*size:], text[2*n:] {
+			a, b := pairText(run[:size], text[:n]), pairText(run[size:2*size], text[n:2*n])
+			c.SealPair(&a, &b)
+		}
+	}
+	for ; len(run) >= size; run, text = run[size:], text[n:] {
+		t.Seal(run[:size:size], text[:n])
+	}
+}
+
+// pairText is a datagram as one of two.
+func pairText(datagram, plaintext []byte) aegis.Text {
+	return aegis.Text{
+		Nonce: nonce(datagram), Header: datagram[:wire.HeaderLen], Plain: plaintext, Sealed: datagram[wire.HeaderLen:],
+	}
+}
+
 // Fresh reports whether a datagram with this counter can still be taken: it was not seen yet and is
 // not too old to tell. Ask it before Open writes to a place that matters.
 func (t *Transport) Fresh(counter uint64) bool { return t.window.fresh(counter) }
@@ -120,7 +143,9 @@ func (t *Transport) OpenRun(dst, run []byte, size int) (opened int) {
 	if !t.window.ahead(first) {
 		return 0
 	}
-	for ; len(run) >= size; run = run[size:] {
+	opened, ok := t.openPairs(dst, run, size)
+	dst = dst[:len(dst)+opened*(size-wire.Overhead)]
+	for run = run[opened*size:]; ok && len(run) >= size; run = run[size:] {
 		var err error
 		if dst, err = t.open(dst, run[:size:size]); err != nil {
 			break
@@ -128,6 +153,26 @@ func (t *Transport) OpenRun(dst, run []byte, size int) (opened int) {
 		opened++
 	}
 	return t.window.take(first, opened)
+}
+
+// openPairs does OpenRun's work for two datagrams at a time, where the cipher can. It is not ok that one is forged.
+func (t *Transport) openPairs(dst, run []byte, size int) (opened int, ok bool) {
+	c, ok := t.receive.(*aegis.Cipher)
+	if !ok {
+		return 0, true
+	}
+	n := size - wire.Overhead
+	for dst = dst[len(dst):cap(dst)]; len(run) >= 2*size; dst, run = dst[2*n:], run[2*size:] {
+		a, b := pairText(run[:size], dst[:n]), pairText(run[size:2*size], dst[n:2*n])
+		switch first, second := c.OpenPair(&a, &b); {
+		case !first:
+			return opened, false
+		case !second:
+			return opened + 1, false
+		}
+		opened += 2
+	}
+	return opened, true
 }
 
 // open decrypts a datagram, whatever its counter.

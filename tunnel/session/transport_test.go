@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"crypto/cipher"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ func only(c Cipher) func(a, b *Options) {
 }
 
 // ciphers are those that this machine can do.
-var ciphers = slices.DeleteFunc([]Cipher{AES256GCM, ChaCha20Poly1305, AEGIS256X4}, func(c Cipher) bool { return !c.Supported() })
+var ciphers = slices.DeleteFunc([]Cipher{AES256GCM, ChaCha20Poly1305, AEGIS256X2}, func(c Cipher) bool { return !c.Supported() })
 
 func TestSealInPlaceAndApart(t *testing.T) {
 	for _, c := range ciphers {
@@ -118,7 +119,7 @@ func TestReserve(t *testing.T) {
 	}
 	for _, c := range ciphers {
 		ta := &Transport{cipher: c}
-		limit := map[Cipher]uint64{AES256GCM: 1 << 34, ChaCha20Poly1305: 1 << 47, AEGIS256X4: 1 << 47}[c]
+		limit := map[Cipher]uint64{AES256GCM: 1 << 34, ChaCha20Poly1305: 1 << 47, AEGIS256X2: 1 << 47}[c]
 		ta.sent.Store(limit - 2)
 		if _, ok := ta.Reserve(3); ok {
 			t.Errorf("%v: more than %d", c, limit)
@@ -173,16 +174,24 @@ func TestNothingAllocates(t *testing.T) {
 	for _, c := range ciphers {
 		a, b := newPair(t, only(c))
 		ta, tb := connect(t, 0, a, b)
-		buf, text := make([]byte, 1440+32), make([]byte, 1440)
+		buf, text := make([]byte, 1440+32), make([]byte, 3*1440)
+		run, room := make([]byte, 3*(1440+32)), make([]byte, 0, 3*1440)
 		allocs := testing.AllocsPerRun(200, func() {
 			counter, _ := ta.Reserve(1)
 			wire.Header{Index: ta.RemoteIndex(), Counter: counter}.Put(buf)
-			ta.Seal(buf, text)
+			ta.Seal(buf, text[:1440])
 			if !tb.Fresh(counter) {
 				t.Fatal("not fresh")
 			}
 			if _, reason := tb.Open(buf[16:16], buf); reason != drop.None {
 				t.Fatal(reason)
+			}
+			counter, _ = ta.Reserve(3)
+			for i := range 3 {
+				wire.Header{Index: ta.RemoteIndex(), Counter: counter + uint64(i)}.Put(run[i*len(run)/3:])
+			}
+			if ta.SealRun(run, text, 1440); tb.OpenRun(room[:0], run, len(run)/3) != 3 {
+				t.Fatal("the run did not open")
 			}
 		})
 		if allocs != 0 {
@@ -261,38 +270,69 @@ func TestReplayIsNotOpened(t *testing.T) {
 	}
 }
 
+// TestSealRun seals as Seal does, any number.
+func TestSealRun(t *testing.T) {
+	const n = 37
+	size := wire.Overhead + n
+	for _, c := range ciphers {
+		a, b := newPair(t, only(c))
+		ta, _ := connect(t, 0, a, b)
+		for datagrams := range 6 {
+			run, text := make([]byte, datagrams*size), []byte(count(0, datagrams*n))
+			var want []byte
+			for i := range datagrams {
+				h := wire.Header{Index: ta.RemoteIndex(), VNI: 7, Counter: uint64(10*datagrams + i), Chunk: uint8(i)}
+				h.Put(run[i*size:])
+				datagram := bytes.Clone(run[i*size : (i+1)*size])
+				ta.Seal(datagram, text[i*n:(i+1)*n])
+				want = append(want, datagram...)
+			}
+			if ta.SealRun(run, text, n); !bytes.Equal(run, want) {
+				t.Errorf("%v, %d datagrams:\n%x\nwant\n%x", c, datagrams, run, want)
+			}
+		}
+	}
+}
+
 // TestOpenRun opens neighbours in one go, up to the first that is forged; behind what came already it does not begin.
 func TestOpenRun(t *testing.T) {
 	const text = "a chunk"
 	size := wire.Overhead + len(text)
-	for name, c := range map[string]struct {
-		before func(tb *Transport, run []byte) // what happens to the run of six, or before it comes
+	type trial struct {
+		before func(tb *Transport, run []byte) // what happens to the run, or before it comes
 		want   int
-	}{
-		"sound":            {func(*Transport, []byte) {}, 6},
-		"forged at once":   {func(_ *Transport, run []byte) { run[size-1]++ }, 0},
-		"forged":           {func(_ *Transport, run []byte) { run[4*size-1]++ }, 3},
-		"another header":   {func(_ *Transport, run []byte) { run[4*size+15]++ }, 4},
-		"one came already": {func(tb *Transport, run []byte) { tb.Open(nil, bytes.Clone(run[2*size:3*size])) }, 0},
-	} {
-		a, b := newPair(t)
-		ta, tb := connect(t, 0, a, b)
-		var run []byte
-		for range 6 {
-			run = append(run, sealed(t, ta, text)...)
+	}
+	for _, count := range []int{1, 6, 7} {
+		trials := map[string]trial{
+			"sound":            {func(*Transport, []byte) {}, count},
+			"one came already": {func(tb *Transport, run []byte) { tb.Open(nil, bytes.Clone(run[(count-1)*size:])) }, 0},
 		}
-		c.before(tb, run)
-		received, room := tb.Received(), make([]byte, 0, 6*len(text))
-		got := tb.OpenRun(room, run, size)
-		if got != c.want || tb.Received()-received != uint64(c.want) {
-			t.Errorf("%s: %d opened, %d counted, want %d", name, got, tb.Received()-received, c.want)
+		for i := range count {
+			trials[fmt.Sprint("forged ", i)] = trial{func(_ *Transport, run []byte) { run[(i+1)*size-1]++ }, i}
+			trials[fmt.Sprint("another header ", i)] = trial{func(_ *Transport, run []byte) { run[i*size+15]++ }, i}
 		}
-		if text := strings.Repeat(text, got); string(room[:len(text)]) != text {
-			t.Errorf("%s: opened to %q", name, room[:len(text)])
-		}
-		for i := range got {
-			if _, reason := tb.Open(nil, run[i*size:(i+1)*size]); reason != drop.Replay {
-				t.Errorf("%s: datagram %d again: %v", name, i, reason)
+		for name, c := range trials {
+			for _, cipher := range ciphers {
+				a, b := newPair(t, only(cipher))
+				ta, tb := connect(t, 0, a, b)
+				var run []byte
+				for range count {
+					run = append(run, sealed(t, ta, text)...)
+				}
+				c.before(tb, run)
+				received, room := tb.Received(), append(make([]byte, 0, 2+count*len(text)), "x "...)
+				got := tb.OpenRun(room, run, size)
+				if got != c.want || tb.Received()-received != uint64(c.want) {
+					t.Errorf("%v, %s: %d opened, %d counted, want %d", cipher, name, got, tb.Received()-received, c.want)
+				}
+				if want := "x " + strings.Repeat(text, got); string(room[:len(want)]) != want {
+					t.Errorf("%v, %s: opened to %q", cipher, name, room[:len(want)])
+				}
+				for i := range got {
+					if _, reason := tb.Open(nil, run[i*size:(i+1)*size]); reason != drop.Replay {
+						t.Errorf("%v, %s: datagram %d again: %v", cipher, name, i, reason)
+					}
+				}
 			}
 		}
 	}

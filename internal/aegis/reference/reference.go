@@ -15,7 +15,7 @@ var (
 	c1 = block{0xdb, 0x3d, 0x18, 0x55, 0x6d, 0xc2, 0x2f, 0xf1, 0x20, 0x11, 0x31, 0x42, 0x73, 0xb5, 0x28, 0xdd}
 )
 
-// Seal is Encrypt with a tag of 128 bits, which is behind the ciphertext. Degree 1 is AEGIS-256, 4 AEGIS-256X4. Key and
+// Seal is Encrypt with a tag of 128 bits, which is behind the ciphertext. Degree 1 is AEGIS-256, 2 AEGIS-256X2. Key and
 // nonce have 32 bytes.
 func Seal(degree int, key, nonce, header, text []byte) []byte {
 	m := start(degree, [32]byte(key), [32]byte(nonce))
