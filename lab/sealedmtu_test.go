@@ -12,12 +12,16 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vxmesh/vxmesh/lab/netns"
 )
 
 // A narrowLab is the drawing, up, with MTU 1500 everywhere until it is squeezed.
@@ -109,6 +113,41 @@ func TestNarrowPath(t *testing.T) {
 			tcp(t, l.a.host, l.b.host, "10.0.0.2", 8<<20)
 			tcp(t, l.b.host, l.a.host, "fd42::1", 8<<20)
 			udpSegments(t, l.a.host, l.b.host, "10.0.0.2", 10, 1300)
+		})
+	}
+}
+
+// TestPathWidens: a path that carries more than it did is asked for more, also when routers have told the kernel
+// how little it was and a node looks at its links anew meanwhile.
+func TestPathWidens(t *testing.T) {
+	t.Parallel()
+	for _, f := range []family{v4, v6} {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			l := newNarrowLab(t, f, 1500)
+			l.squeeze(1320)
+			joinAll(l.a, l.b)
+			l.a.waitMTU("b", 1304, 1320)
+			far := map[family]string{v4: "198.51.100.2", v6: "2001:db8:3::2"}[f]
+			if out := l.a.run("ip route get %s", far); !strings.Contains(out, "mtu 1320") {
+				t.Fatalf("no router has said anything: %s", out)
+			}
+			changes := func() int { return strings.Count(l.a.proc.Output(), "this machine's network changed") }
+			before := changes()
+			l.a.run("ip address add 203.0.113.9/32 dev u0")
+			eventually(t, func() error {
+				if changes() == before {
+					return errors.New("the node has not looked again")
+				}
+				return nil
+			})
+			l.squeeze(1500)
+			need(t, netns.Eventually(time.Minute, func() error { // it asks after 10 s, 50 s, ..., and then every 10 min
+				if p, err := l.a.peer("b"); err != nil || p.Path == nil || p.Path.MTU != 1500 {
+					return fmt.Errorf("path %+v, %v", p.Path, err)
+				}
+				return nil
+			}))
 		})
 	}
 }

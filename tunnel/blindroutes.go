@@ -21,7 +21,7 @@ func (r blindRoutes) to(to netip.AddrPort, o *PlainOptions, _ self) *route {
 		name = remote.Zone()
 	}
 	return &route{
-		state: control.VTEPOK, ifIndex: r.index(name), mtu: defaultMTU - overhead(remote),
+		state: control.VTEPOK, ifIndex: r.index(name), mtu: defaultMTU - overhead(remote), link: defaultMTU,
 	}
 }
 

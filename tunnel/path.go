@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -113,13 +114,11 @@ func (m *mesh) refreshLink(pa *path) (mtu int) {
 	return defaultMTU
 }
 
-// underlay is the MTU of the link that datagrams to a peer leave by, and their source.
+// underlay is the MTU of the link that datagrams to a peer leave by, and their source. What ICMP errors taught the
+// kernel does not count: anybody can send them, and a path that got better would never be asked for more.
 func (n *Node) underlay(to netip.AddrPort) (mtu int, source netip.Addr) {
 	r := n.routes.to(to, &PlainOptions{}, self{})
-	if r.mtu == 0 {
-		return defaultMTU, r.source
-	}
-	return r.mtu + overhead(to.Addr()), r.source
+	return cmp.Or(r.link, defaultMTU), r.source
 }
 
 // loops says why a peer's address must not be used, as the end of a sentence: it leads into the

@@ -20,6 +20,7 @@ type route struct {
 	reason  string
 	blocked drop.Reason // not None: nothing is sent
 	mtu     int         // bytes of inner IP packet the path carries; 0 when not known
+	link    int         // MTU of the link or route as it was set up, whatever ICMP errors say; 0 when not known
 	ifIndex int         // interface to leave by; 0 when the system chooses
 	source  netip.Addr  // our own address on that way
 }

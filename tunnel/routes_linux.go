@@ -44,7 +44,8 @@ func (r *kernelRoutes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
 		}
 		out.ifIndex = link.Attrs().Index
 		if remote.IsMulticast() { // leaves by the interface, whatever the routes say
-			out.mtu = link.Attrs().MTU - overhead(remote)
+			out.link = link.Attrs().MTU
+			out.mtu = out.link - overhead(remote)
 			return out
 		}
 	}
@@ -56,7 +57,7 @@ func (r *kernelRoutes) to(to netip.AddrPort, o *PlainOptions, own self) *route {
 	if err != nil || len(found) == 0 {
 		return noRoute(r.routeError(err, o.Local))
 	}
-	return out.fill(r, &found[0], to, own)
+	return out.fill(r, &found[0], to, own, ask)
 }
 
 // link finds an interface by its name, or by its index: datagrams come with that in their zone.
@@ -68,8 +69,10 @@ func (r *kernelRoutes) link(name string) (netlink.Link, error) {
 	return link, err
 }
 
-// fill takes over what the kernel said.
-func (out *route) fill(r *kernelRoutes, k *netlink.Route, to netip.AddrPort, own self) *route {
+// fill takes over what the kernel said when it was asked so.
+func (out *route) fill(
+	r *kernelRoutes, k *netlink.Route, to netip.AddrPort, own self, ask *netlink.RouteGetOptions,
+) *route {
 	remote := to.Addr()
 	if dev, ok := own.links[k.LinkIndex]; ok {
 		return loop(fmt.Sprintf("%s is routed into %s itself; give the underlay a route of its own",
@@ -88,16 +91,37 @@ func (out *route) fill(r *kernelRoutes, k *netlink.Route, to netip.AddrPort, own
 	if src, ok := netip.AddrFromSlice(k.Src); ok { // not said when it was asked with
 		out.source = src.Unmap()
 	}
-	mtu := k.MTU // of the route, or what an ICMP error taught the kernel
 	if link, err := r.handle.LinkByIndex(k.LinkIndex); err == nil {
-		if m := link.Attrs().MTU; mtu == 0 || m < mtu {
-			mtu = m
-		}
+		out.link = link.Attrs().MTU
+	}
+	mtu := leastMTU(k.MTU, out.link)
+	if mtu != out.link {
+		out.link = leastMTU(r.setMTU(remote, ask), out.link)
 	}
 	if mtu > 0 {
 		out.mtu = mtu - overhead(remote)
 	}
 	return out
+}
+
+// setMTU is the MTU that somebody gave the route to a remote, 0 when nobody has. The kernel's first answer may be one
+// that an ICMP error taught it.
+func (r *kernelRoutes) setMTU(remote netip.Addr, ask *netlink.RouteGetOptions) int {
+	entry := *ask
+	entry.FIBMatch = true
+	found, err := r.handle.RouteGetWithOptions(remote.WithZone("").AsSlice(), &entry)
+	if err != nil || len(found) == 0 {
+		return 0
+	}
+	return found[0].MTU
+}
+
+// leastMTU is the smaller of two, of which 0 is none.
+func leastMTU(a, b int) int {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // noRoute is the route of a remote that cannot be reached now. Datagrams are still tried: the
