@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -113,7 +114,7 @@ func TestPeerCommands(t *testing.T) {
 	expectWords(t, a.mustCtl("fdb", "show"), b.mac("vxm0"), "b")
 
 	p := a.waitPeer("b", "direct", "")
-	if p.Cipher != "aes-256-gcm" && p.Cipher != "chacha20-poly1305" || len(p.ID) != 64 ||
+	if !slices.Contains([]string{"aegis-256x2", "aes-256-gcm", "chacha20-poly1305"}, p.Cipher) || len(p.ID) != 64 ||
 		p.RxFrames == 0 || p.TxFrames == 0 || p.Path == nil || p.Path.RTT <= 0 {
 		t.Errorf("peer %+v", p)
 	}

@@ -15,8 +15,8 @@ const sliceLen = 10 * time.Millisecond
 // takeLongSlices has the kernel give this process's threads slices of [sliceLen]. It sounds greedy and is the opposite: who
 // asks for a shorter slice goes first when it wakes up. An application that our write to the device woke up thus takes
 // what we wrote before we write more, and not when its socket has long been full; one that writes to the device is not
-// interrupted for each of its frames. Threads that begin later have the slices of those that begin them. Linux before
-// 6.12 has no such wish.
+// interrupted for each of its frames. Threads that begin later have the slices of those that begin them, but for what
+// SCHED_RESET_ON_FORK resets. Linux before 6.12 has no such wish.
 func takeLongSlices() error {
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {

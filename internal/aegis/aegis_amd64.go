@@ -66,13 +66,10 @@ func (c *Cipher) Open(dst, nonce, sealed, header []byte) ([]byte, error) {
 
 // SealPair is Seal for two texts of one length, in place of their Sealed.
 func (c *Cipher) SealPair(a, b *Text) {
-	n := len(a.Plain)
-	if len(b.Plain) != n {
-		panic("aegis: texts of two lengths")
-	}
+	n := pairLen(a, b)
 	var j, k job
-	j.take(a.Nonce, a.Header, a.Sealed[:n+Overhead], a.Plain)
-	k.take(b.Nonce, b.Header, b.Sealed[:n+Overhead], b.Plain)
+	j.take(a.Nonce, a.Header, a.Sealed, a.Plain)
+	k.take(b.Nonce, b.Header, b.Sealed, b.Plain)
 	sealPair(&c.key, &j, &k)
 	j.give(a.Sealed[:n])
 	k.give(b.Sealed[:n])
@@ -82,15 +79,21 @@ func (c *Cipher) SealPair(a, b *Text) {
 
 // OpenPair is Open for two texts of one length, in place of their Plain. It reports of each whether it is authentic.
 func (c *Cipher) OpenPair(a, b *Text) (first, second bool) {
-	n := len(a.Plain)
-	if len(b.Plain) != n {
-		panic("aegis: texts of two lengths")
-	}
+	n := pairLen(a, b)
 	var j, k job
 	j.take(a.Nonce, a.Header, a.Plain, a.Sealed[:n])
 	k.take(b.Nonce, b.Header, b.Plain, b.Sealed[:n])
 	openPair(&c.key, &j, &k)
 	return j.opened(a.Plain, a.Sealed[n:]), k.opened(b.Plain, b.Sealed[n:])
+}
+
+// pairLen is the length of both texts, for whose tags there is room as well.
+func pairLen(a, b *Text) int {
+	n := len(a.Plain)
+	if len(b.Plain) != n || len(a.Sealed) != n+Overhead || len(b.Sealed) != n+Overhead {
+		panic("aegis: texts of several lengths")
+	}
+	return n
 }
 
 // take notes what is to be done with text, for which dst has room.

@@ -117,8 +117,10 @@ func TestRefuses(t *testing.T) {
 		"open, long header": func() { a.Open(nil, m.nonce, sealed, make([]byte, 17)) },
 		"seal, two lengths": func() { x, y := m.asText(), m.asText(); y.Plain = y.Plain[1:]; a.SealPair(&x, &y) },
 		"open, two lengths": func() { x, y := m.asText(), m.asText(); x.Plain = x.Plain[1:]; a.OpenPair(&x, &y) },
-		"seal, no room":     func() { x, y := m.asText(), m.asText(); y.Sealed = y.Sealed[:20:20]; a.SealPair(&x, &y) },
-		"open, too short":   func() { x, y := m.asText(), m.asText(); x.Sealed = x.Sealed[:9:9]; a.OpenPair(&x, &y) },
+		"seal, no room":     func() { x, y := m.asText(), m.asText(); y.Sealed = y.Sealed[:20]; a.SealPair(&x, &y) },
+		"seal, room beyond": func() { x, y := m.asText(), m.asText(); x.Sealed = x.Sealed[:20]; a.SealPair(&x, &y) },
+		"open, too short":   func() { x, y := m.asText(), m.asText(); x.Sealed = x.Sealed[:9]; a.OpenPair(&x, &y) },
+		"open, too long":    func() { x, y := m.asText(), m.asText(); y.Sealed = append(y.Sealed, 0); a.OpenPair(&x, &y) },
 	} {
 		func() {
 			defer func() {
@@ -180,6 +182,12 @@ func TestPairs(t *testing.T) {
 		for _, headers := range [][2]int{{16, 16}, {0, 16}, {5, 0}, {0, 0}} {
 			a, b := pair(n)
 			a.header, b.header = a.header[:headers[0]], b.header[:headers[1]]
+			if n%2 == 1 {
+				b.nonce = random(n + 1000).text[:aegis.NonceSize]
+			}
+			if n%3 == 1 {
+				a.nonce = random(n + 2000).text[:aegis.NonceSize]
+			}
 			c, x, y := a.cipher(t), a.asText(), b.asText()
 			c.SealPair(&x, &y)
 			if !bytes.Equal(x.Sealed, a.sealed()) || !bytes.Equal(y.Sealed, b.sealed()) {

@@ -57,8 +57,8 @@ func HardwareAES() bool {
 	return x86 || arm
 }
 
-// hasAEGIS is whether this machine can do AEGIS; it is a variable for tests.
-var hasAEGIS = aegis.Supported()
+// hasAEGIS is whether this machine can do AEGIS, of whom [HardwareAES] must be true as well; it is a variable for tests.
+var hasAEGIS = aegis.Supported() && HardwareAES()
 
 // Supported reports whether this machine can seal with the cipher at all.
 func (c Cipher) Supported() bool { return c != AEGIS256X2 || hasAEGIS }

@@ -143,9 +143,9 @@ func (t *Transport) OpenRun(dst, run []byte, size int) (opened int) {
 	if !t.window.ahead(first) {
 		return 0
 	}
-	opened, ok := t.openPairs(dst, run, size)
+	opened = t.openPairs(dst, run, size)
 	dst = dst[:len(dst)+opened*(size-wire.Overhead)]
-	for run = run[opened*size:]; ok && len(run) >= size; run = run[size:] {
+	for run = run[opened*size:]; len(run) >= size; run = run[size:] {
 		var err error
 		if dst, err = t.open(dst, run[:size:size]); err != nil {
 			break
@@ -155,24 +155,21 @@ func (t *Transport) OpenRun(dst, run []byte, size int) (opened int) {
 	return t.window.take(first, opened)
 }
 
-// openPairs does OpenRun's work for two datagrams at a time, where the cipher can. It is not ok that one is forged.
-func (t *Transport) openPairs(dst, run []byte, size int) (opened int, ok bool) {
+// openPairs opens what it can of a run two datagrams at a time: up to the first pair of which one is forged.
+func (t *Transport) openPairs(dst, run []byte, size int) (opened int) {
 	c, ok := t.receive.(*aegis.Cipher)
 	if !ok {
-		return 0, true
+		return 0
 	}
 	n := size - wire.Overhead
 	for dst = dst[len(dst):cap(dst)]; len(run) >= 2*size; dst, run = dst[2*n:], run[2*size:] {
 		a, b := pairText(run[:size], dst[:n]), pairText(run[size:2*size], dst[n:2*n])
-		switch first, second := c.OpenPair(&a, &b); {
-		case !first:
-			return opened, false
-		case !second:
-			return opened + 1, false
+		if first, second := c.OpenPair(&a, &b); !first || !second {
+			break
 		}
 		opened += 2
 	}
-	return opened, true
+	return opened
 }
 
 // open decrypts a datagram, whatever its counter.
