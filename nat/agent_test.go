@@ -335,6 +335,36 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+// TestBegan asks a way on which a session began and nothing has come since, though nothing was sent either.
+func TestBegan(t *testing.T) {
+	r := inUse(t, direct(1), KindReflexive, steady(ms(20)))
+	r.talking = false
+	r.pass(5 * time.Minute)
+	asked := func(since time.Duration) int { return r.count(Ping, direct(1), since) }
+	began := r.now
+	r.pass(5 * time.Second)
+	if n := asked(began); n != 0 {
+		t.Fatalf("%d questions without a reason", n)
+	}
+	began = r.now
+	r.a.Began(r.now)
+	r.pass(freshAfter - ms(100))
+	if n := asked(began); n != 0 {
+		t.Errorf("%d questions before an answer can be missed", n)
+	}
+	r.pass(5 * time.Second)
+	if n := asked(began); n != 1 || r.a.Doubtful() != 0 {
+		t.Errorf("%d questions, of which the first was answered", n)
+	}
+	r.works(direct(1), nil)
+	began = r.now
+	r.a.Began(r.now)
+	r.pass(freshAfter + time.Second)
+	if n := asked(began); n < 3 || r.a.Doubtful() < 3 {
+		t.Errorf("%d questions that nobody answers", n)
+	}
+}
+
 // TestLossy leaves a direct way that loses too much for a relay that does not, and comes back after ten
 // answers in a row.
 func TestLossy(t *testing.T) {

@@ -59,8 +59,11 @@ func (a *Agent) watch(now time.Duration, ping func(*lane)) {
 
 // questionAt is when the way in use is asked whether it is one, if nothing comes by it before.
 func (a *Agent) questionAt() time.Duration {
-	if l := a.active; a.sent > a.heard || l.unanswered > 0 {
+	switch l := a.active; {
+	case a.sent > a.heard, l.unanswered > 0:
 		return max(l.asked+askEvery, a.heard+quietAfter)
+	case a.fresh:
+		return max(l.asked+askEvery, a.began+freshAfter)
 	}
 	return never
 }

@@ -143,6 +143,9 @@ func (m *mesh) established(now time.Duration, p *peer, w nat.Way, proven bool) {
 		if t.Initiator() || was != control.PeerDirect { // the answering side waits for a first datagram
 			_ = m.ping(now, p, t, &ping{to: w, why: pingAlive})
 		}
+		if t.Initiator() {
+			p.agent.Began(now)
+		}
 		p.tellConflict(now, t, w)
 	}
 	m.judge(now, p)

@@ -117,7 +117,7 @@ func TestMemberNamesStay(t *testing.T) {
 				}
 			}
 		}
-		g.pass(5 * time.Second)
+		g.full(5 * time.Second)
 		stay()
 		for _, age := range []time.Duration{51 * day, 61 * day} {
 			for _, f := range g.fellows {
@@ -136,6 +136,24 @@ func TestMemberNamesStay(t *testing.T) {
 		if got := a.entry(younger).Certificate.Name; !strings.HasPrefix(got, older.name+"-") {
 			t.Errorf("the younger one's says %s", got)
 		}
+	})
+}
+
+// TestMemberRenamedEarly has a member get another name, because an older one has the same, before it has
+// used the session that it began: what it was answered with is gone then, which it has to find out.
+func TestMemberRenamedEarly(t *testing.T) {
+	simulateGuild(t, 54, 3, func(g *guild) {
+		a, older, younger := g.fellows[0], g.fellows[1], g.fellows[2]
+		older.o.Certificate = g.certify(older, everything, g.wall().Add(-time.Hour), roster.CertificateLife)
+		name := younger.name
+		younger.name = older.name
+		younger.o.Certificate = g.certify(younger, everything, g.wall(), roster.CertificateLife)
+		younger.name = name
+		g.allMeet()
+		g.link(a.member, younger.member).Set(simnet.Conditions{Delay: 40 * time.Millisecond})
+		g.link(a.member, older.member).Set(simnet.Conditions{Delay: 50 * time.Millisecond})
+		begin(g.fellows...)
+		g.full(5 * time.Second)
 	})
 }
 
