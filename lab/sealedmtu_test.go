@@ -152,6 +152,16 @@ func TestPathWidens(t *testing.T) {
 	}
 }
 
+// TestRouteMTU: the MTU that somebody gave a route is kept to, though the link carries more.
+func TestRouteMTU(t *testing.T) {
+	t.Parallel()
+	l := newNarrowLab(t, v4, 1500)
+	l.a.run("ip route replace 198.51.100.0/24 via 192.0.2.1 mtu 1400")
+	joinAll(l.a, l.b)
+	l.b.waitMTU("a", 1500, 1500)
+	l.a.waitMTU("b", 1384, 1400)
+}
+
 // TestNarrowLink: the link that a node itself is on carries little.
 func TestNarrowLink(t *testing.T) {
 	t.Parallel()

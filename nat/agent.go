@@ -9,11 +9,11 @@ import (
 const (
 	// quietAfter is how long the way in use may say nothing while something is sent, before it is asked.
 	quietAfter = 500 * time.Millisecond
+	// freshAfter is how long nothing has to come after a session began, though nothing was sent: the peer may not
+	// have it. It is longer than any round trip with which handshakes work.
+	freshAfter = 2 * time.Second
 	// suspectAfter is after how many unanswered questions another way takes over, if one answers.
 	suspectAfter = 4
-	// freshAfter is the same for a session that has just begun, and that the peer may not have: longer than
-	// any round trip with which handshakes work.
-	freshAfter = 2 * time.Second
 	// busyFor is how long after something was sent a peer counts as one with traffic.
 	busyFor = 60 * time.Second
 	// othersEvery is how often the valid ways that are not in use are pinged, if there is traffic;

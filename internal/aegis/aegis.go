@@ -1,8 +1,8 @@
 // Package aegis is AEGIS-256X2 (draft-irtf-cfrg-aegis-aead, IANA's AEAD 36) for datagrams: an AEAD that is made of AES
-// rounds, with keys of 256 bits and tags of 128. On processors that do the rounds of two blocks with one instruction, which
-// are x86 with VAES (Intel since Ice Lake, AMD since Zen 3), it takes two thirds of the time of AES-256-GCM at its fastest,
-// and less than half for each of two texts at once. On others there is none of it here: without such instructions it is slow or tells the time of
-// table look-ups.
+// rounds, with keys of 256 bits and tags of 128. On processors that do the rounds of two blocks with one instruction,
+// which are x86 with VAES (Intel since Ice Lake, AMD since Zen 3), it takes two thirds of the time of AES-256-GCM at its
+// fastest, and less than half for each of two texts at once. On others there is none of it here: without such
+// instructions it is slow or tells the time of table look-ups.
 //
 // The assembly branches and indexes by lengths alone, never by what is secret.
 package aegis

@@ -168,14 +168,6 @@ GLOBL keep<>(SB), RODATA|NOPTR, $64
 	VPXOR        x, x0, x0; \
 	VMOVDQU      x0, job_tag(j)
 
-// REST points CX to what is to be kept of the rest, and goes to finish when there is none.
-#define REST \
-	MOVQ  job_rest(R8), DX; \
-	TESTQ DX, DX; \
-	JZ    finish; \
-	LEAQ  keep<>+32(SB), CX; \
-	SUBQ  DX, CX
-
 // BEGIN is Init, and Absorb of the header. It goes to rest when there is no whole block.
 #define BEGIN \
 	MOVQ           key+0(FP), AX; \
@@ -206,6 +198,7 @@ text: \
 
 // FINISH is Finalize, and RET.
 #define FINISH \
+finish: \
 	LENGTHS(R8, Y6, X12, Y12); \
 	MOVQ $7, DX; \
 final: \
@@ -259,12 +252,19 @@ text: \
 	TESTQ          CX, CX; \
 	JZ             rest
 
-// NEXT goes to block as long as there are more.
+// NEXT goes to block as long as there are more. Then CX points to what is to be kept of the rest; without one it goes to
+// finish.
 #define NEXT \
-	ADDQ $32, SI; \
-	ADDQ $32, DI; \
-	DECQ CX; \
-	JNZ  block
+	ADDQ  $32, SI; \
+	ADDQ  $32, DI; \
+	DECQ  CX; \
+	JNZ   block; \
+rest: \
+	MOVQ  job_rest(R8), DX; \
+	TESTQ DX, DX; \
+	JZ    finish; \
+	LEAQ  keep<>+32(SB), CX; \
+	SUBQ  DX, CX
 
 #define NEXTPAIR \
 	ADDQ $32, R10; \
@@ -273,6 +273,7 @@ text: \
 
 // FINISHPAIR is FINISH for two texts.
 #define FINISHPAIR \
+finish: \
 	LENGTHS(R8, Y6, X12, Y12); \
 	LENGTHS(R9, Y7, X13, Y13); \
 	MOVQ $7, DX; \
@@ -293,12 +294,7 @@ TEXT ·seal(SB), NOSPLIT, $32-16
 block:
 	SEAL1((SI), (DI))
 	NEXT
-
-rest:
-	REST
 	SEAL1(job_tail(R8), job_tail(R8))
-
-finish:
 	FINISH
 
 // func open(key *[32]byte, j *job)
@@ -308,12 +304,7 @@ TEXT ·open(SB), NOSPLIT, $32-16
 block:
 	OPEN1((SI), (DI))
 	NEXT
-
-rest:
-	REST
 	OPENREST1
-
-finish:
 	FINISH
 
 // func sealPair(key *[32]byte, j, k *job)
@@ -324,13 +315,8 @@ block:
 	SEAL1((SI), (DI))
 	SEAL2((R10), (R11))
 	NEXTPAIR
-
-rest:
-	REST
 	SEAL1(job_tail(R8), job_tail(R8))
 	SEAL2(job_tail(R9), job_tail(R9))
-
-finish:
 	FINISHPAIR
 
 // func openPair(key *[32]byte, j, k *job)
@@ -341,13 +327,8 @@ block:
 	OPEN1((SI), (DI))
 	OPEN2((R10), (R11))
 	NEXTPAIR
-
-rest:
-	REST
 	OPENREST1
 	OPENREST2
-
-finish:
 	FINISHPAIR
 
 // func extendedFeatures() uint32
