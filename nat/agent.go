@@ -88,8 +88,7 @@ type Agent struct {
 	sent      time.Duration // when something was last sent to the peer
 	told      time.Duration // when a control message was
 	heard     time.Duration // when something last came over the way in use
-	fresh     bool          // a session began, and nothing has come since
-	began     time.Duration // when
+	began     time.Duration // when we last began a session; 0 when there was none
 
 	attempts int           // to find a better way, since there was hope
 	retry    time.Duration // when the next is due
@@ -108,12 +107,11 @@ func (a *Agent) SetKeepalive(k time.Duration) { a.keepalive = k }
 // anything authentic came last over the way in use.
 func (a *Agent) Note(sent, told, heard time.Duration) {
 	a.sent, a.told, a.heard = sent, told, max(heard, a.since)
-	a.fresh = a.fresh && heard <= a.began
 }
 
 // Began tells that there is a session that we began. The peer may have it no more: the way in use is asked
 // if nothing comes.
-func (a *Agent) Began(now time.Duration) { a.fresh, a.began = true, now }
+func (a *Agent) Began(now time.Duration) { a.began = now }
 
 // busy reports whether there was traffic lately.
 func (a *Agent) busy(now time.Duration) bool { return a.sent > 0 && now-a.sent < busyFor }
@@ -229,7 +227,7 @@ func (a *Agent) Restart(now time.Duration) {
 
 // Forget makes no way proven any more, because the peer is gone, or has started anew.
 func (a *Agent) Forget() {
-	a.active, a.calling, a.fresh = nil, false, false
+	a.active, a.calling, a.began = nil, false, 0
 	for _, l := range a.lanes {
 		l.state, l.next, l.unanswered, l.raced = New, never, 0, false
 	}
@@ -290,7 +288,6 @@ func (a *Agent) Pong(now, rtt time.Duration, w Way, n uint32) {
 		return
 	}
 	l.pong(now, rtt, n)
-	a.fresh = false
 	a.proven(now, l)
 }
 

@@ -359,6 +359,14 @@ func TestBegan(t *testing.T) {
 	r.works(direct(1), nil)
 	began = r.now
 	r.a.Began(r.now)
+	r.pass(time.Second)
+	r.heard = r.now // something else than an answer
+	r.pass(5 * time.Second)
+	if n := asked(began); n != 0 {
+		t.Errorf("%d questions, though something came", n)
+	}
+	began = r.now
+	r.a.Began(r.now)
 	r.pass(freshAfter + time.Second)
 	if n := asked(began); n < 3 || r.a.Doubtful() < 3 {
 		t.Errorf("%d questions that nobody answers", n)

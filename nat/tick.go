@@ -62,7 +62,7 @@ func (a *Agent) questionAt() time.Duration {
 	switch l := a.active; {
 	case a.sent > a.heard, l.unanswered > 0:
 		return max(l.asked+askEvery, a.heard+quietAfter)
-	case a.fresh:
+	case a.began > 0 && a.heard <= a.began:
 		return max(l.asked+askEvery, a.began+freshAfter)
 	}
 	return never
